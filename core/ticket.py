@@ -92,7 +92,7 @@ class Neighbor:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the experts see of a batch of n tickets: the texts, their unit vectors (n, d), the neighbours of each, nearest first."""
+    """What the experts see of a batch of n tickets: texts, unit vectors (n, d) and the neighbours of each, nearest first."""
 
     tickets: Sequence[CleanTicket]
     vectors: Vectors

@@ -1,0 +1,136 @@
+"""The whole algorithm: clean, retrieve, ask the experts, fuse, judge, gate. Fails closed: what goes wrong goes to a person."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from core.clock import Clock
+from core.fusion import FieldFusion
+from core.gate import Threshold, decide_modes, why_held
+from core.proposal import propose, spoken
+from core.taxonomy import Mode, Taxonomy
+from core.ticket import CleanTicket, Evidence, Neighbor, Ticket, Vectors
+from core.triage import Accepted, Decision, Escalated, LogProbs, Opinions, Outcome, Reason, Suggested, Triage, Verdict
+
+
+class Expert(Protocol):
+    """Somebody with an opinion. A language model is one more of them."""
+
+    @property
+    def name(self) -> str: ...
+
+    def log_probs(self, evidence: Evidence) -> Mapping[str, LogProbs]:
+        """field -> natural-log probabilities (tickets, labels of the field); a field it can't judge is left out."""
+        ...
+
+
+class Critic(Protocol):
+    """Somebody who says how likely a triage is right."""
+
+    def judge(
+        self, evidence: Evidence, opinions: Opinions, fused: Mapping[str, LogProbs], triages: Sequence[Triage]
+    ) -> Sequence[Verdict]:
+        """One verdict a triage, in order. What can't be judged raises; there is no default verdict."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Everything a batch needs, wired by whoever runs it. `k` neighbours; the critic approves at `approve_at` of 100."""
+
+    taxonomy: Taxonomy
+    clean: Callable[[Ticket], CleanTicket]
+    refuse: Callable[[CleanTicket], Reason | None]
+    encode: Callable[[Sequence[str]], Vectors]
+    search: Callable[[Sequence[CleanTicket], Vectors, int, Sequence[Collection[str]]], Sequence[Sequence[Neighbor]]]
+    experts: Sequence[Expert]
+    fusion: Mapping[str, FieldFusion]
+    thresholds: Mapping[str, Threshold]
+    critic: Critic
+    k: int = 30
+    approve_at: float = 65.0
+    max_revisions: int = 2
+
+    def decide(self, tickets: Sequence[Ticket]) -> list[Decision]:
+        """One decision a ticket, in order. A failure costs the ticket that causes it, never its batch."""
+        clock = Clock()
+        return self._guarded(tickets, clock) if tickets else []
+
+    def _guarded(self, tickets: Sequence[Ticket], clock: Clock) -> list[Decision]:
+        """The one boundary where any error is caught: halve the batch until the culprit is alone, then escalate it."""
+        try:
+            return self._decide(tickets, clock)
+        except Exception as error:  # noqa: BLE001 - whatever fails, the ticket goes to a person with the cause
+            if len(tickets) > 1:
+                half = len(tickets) // 2
+                return [*self._guarded(tickets[:half], clock), *self._guarded(tickets[half:], clock)]
+            cause = Reason("failed", {"stage": clock.stage, "error": f"{type(error).__name__}: {error}"[:300]})
+            # The text is left out: if cleaning failed it is not redacted.
+            return [Decision(CleanTicket(tickets[0].id, "", "", tickets[0].revision), Escalated((cause,)))]
+
+    def _decide(self, tickets: Sequence[Ticket], clock: Clock) -> list[Decision]:
+        with clock("clean"):
+            cleaned = [self.clean(ticket) for ticket in tickets]
+            refusals = [self.refuse(ticket) for ticket in cleaned]
+        decisions = {i: Decision(cleaned[i], Escalated((why,))) for i, why in enumerate(refusals) if why is not None}
+        pending = [i for i, why in enumerate(refusals) if why is None]
+        with clock("embed"):
+            vectors = self.encode([ticket.text for ticket in cleaned])
+        avoid: list[frozenset[str]] = [frozenset()] * len(tickets)
+        for attempt in range(self.max_revisions + 1):
+            if not pending:
+                break
+            batch = [cleaned[i] for i in pending]
+            with clock("retrieve"):
+                neighbors = self.search(batch, vectors[pending], self.k, [avoid[i] for i in pending])
+            evidence = Evidence(batch, vectors[pending], neighbors)
+            decisions |= dict(zip(pending, self._judge(evidence, attempt, clock), strict=True))
+            advised = {i: _advised(decisions[i]) - avoid[i] for i in pending}
+            avoid = [ids | advised.get(i, frozenset()) for i, ids in enumerate(avoid)]
+            pending = [i for i in pending if advised[i]]
+        shares = clock.shares(len(tickets))
+        return [replace(decisions[i], seconds=shares) for i in range(len(tickets))]
+
+    def _judge(self, evidence: Evidence, attempt: int, clock: Clock) -> list[Decision]:
+        """One attempt at a batch: opinions, fusion, verdict, gate."""
+        with clock("experts"):
+            opinions = {expert.name: expert.log_probs(evidence) for expert in self.experts}
+        with clock("fuse"):
+            fused = fuse(self.fusion, opinions)
+            triages = propose(self.taxonomy, evidence, fused, attempt)
+        with clock("judge"):
+            verdicts = self.critic.judge(evidence, opinions, fused, triages)
+            return [
+                Decision(ticket, self._outcome(near, triage, verdict), near, spoken(self.taxonomy, opinions, row))
+                for row, (ticket, near, triage, verdict) in enumerate(
+                    zip(evidence.tickets, evidence.neighbors, triages, verdicts, strict=True)
+                )
+            ]
+
+    def _outcome(self, neighbors: Sequence[Neighbor], triage: Triage, verdict: Verdict) -> Outcome:
+        triage = replace(triage, proposals=decide_modes(triage.proposals, verdict, self.taxonomy, self.thresholds))
+        if not neighbors:
+            return Escalated((Reason("no_evidence"),), triage, verdict)
+        if not 0.0 <= verdict.score <= 100.0:  # nan fails this too: a score that can't be read approves nothing
+            return Escalated((Reason("critic_silent"),), triage, verdict)
+        if verdict.score < self.approve_at:
+            rejected = Reason("rejected", {"score": f"{verdict.score:.0f}", "approve_at": f"{self.approve_at:.0f}"})
+            return Escalated((rejected, *verdict.reasons), triage, verdict)
+        written = tuple(name for name, proposal in triage.proposals.items() if proposal.mode is Mode.AUTOFILL)
+        if written:
+            return Accepted(triage, verdict, written)
+        return Suggested(triage, verdict, why_held(triage.proposals, verdict, self.taxonomy, self.thresholds))
+
+
+def fuse(fusion: Mapping[str, FieldFusion], opinions: Opinions) -> dict[str, LogProbs]:
+    """Pool what the experts said, field by field."""
+    return {
+        name: pool.fuse({expert: said[name] for expert, said in opinions.items() if name in said})
+        for name, pool in fusion.items()
+    }
+
+
+def _advised(decision: Decision) -> frozenset[str]:
+    """The exemplars that a rejected triage should be tried again without."""
+    outcome = decision.outcome
+    return outcome.verdict.avoid if isinstance(outcome, Escalated) and outcome.verdict else frozenset()
