@@ -5,8 +5,7 @@ Weights and temperature are cross-fitted (a fold's fused predictions come from t
 thresholds and the critic learn from predictions as honest as those on new tickets.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +13,11 @@ from numpy.typing import NDArray
 from core.errors import FitError
 from core.fusion import FieldFusion, fit_fusion
 from core.gate import Threshold, fit_threshold
-from core.pipeline import Expert, fuse
+from core.pipeline import fuse
 from core.proposal import propose
-from core.splits import group_folds
 from core.taxonomy import Taxonomy
-from core.ticket import CleanTicket, Evidence, Exemplar, Neighbor, Vectors
-from core.triage import LogProbs, Opinions, Triage
+from core.ticket import Exemplar, Vectors
+from core.triage import LogProbs, Triage
 from experts.critic import (
     StatisticalCritic,
     field_features,
@@ -28,11 +26,12 @@ from experts.critic import (
     undoubted_fields,
     whole_features,
 )
-from experts.labeltext import LabelText, embed_labels
-from experts.linear import LinearHead, fit_linear
+from experts.fitted import Fitted, HeldOut
+from experts.labeltext import embed_labels
+from experts.linear import fit_linear
+from experts.outoffold import OutOfFold, Search, TrainEncoder, fold_exemplars, unseen_evidence, unseen_linear, with_encoder
 from experts.vote import NeighborVote, label_priors
 
-Search = Callable[[Sequence[CleanTicket], Vectors, int, Sequence[Collection[str]]], Sequence[Sequence[Neighbor]]]
 Encode = Callable[[Sequence[str]], Vectors]
 Progress = Callable[[str], None]
 
@@ -40,51 +39,6 @@ MIN_LABELLED = 20
 """With fewer labelled exemplars a field can't be fitted."""
 SUSPECT = 0.05
 """An exemplar whose own label is less likely than this, judged by all the others, is suspect."""
-
-
-@dataclass(frozen=True, slots=True)
-class OutOfFold:
-    """What the experts say of exemplars they have not seen: `rows` index the exemplars, everything else is aligned to them."""
-
-    rows: NDArray[np.intp]
-    folds: NDArray[np.intp]
-    evidence: Evidence
-    opinions: Opinions
-
-
-@dataclass(frozen=True, slots=True)
-class Fitted:
-    """Everything that `fit` learns. `quality` holds, per field, the out-of-fold accuracy of the fusion and of each expert."""
-
-    taxonomy: Taxonomy
-    fields: tuple[str, ...]
-    k: int
-    linear: LinearHead
-    vote: NeighborVote
-    label_text: LabelText
-    fusion: Mapping[str, FieldFusion]
-    thresholds: Mapping[str, Threshold]
-    critic: StatisticalCritic
-    quality: Mapping[str, Mapping[str, float]]
-    encoder: Expert | None = None
-
-    @property
-    def experts(self) -> tuple[Expert, ...]:
-        """All experts, in the order in which they are asked."""
-        base: tuple[Expert, ...] = (self.vote, self.linear, self.label_text)
-        return base if self.encoder is None else (*base, self.encoder)
-
-
-@dataclass(frozen=True, slots=True)
-class EncoderOpinions:
-    """What an encoder says out of fold: `rows` it was not trained on, field -> log-probabilities of those rows, and itself."""
-
-    rows: NDArray[np.intp]
-    opinions: Mapping[str, LogProbs]
-    expert: Expert
-
-
-TrainEncoder = Callable[[Sequence[str], Sequence[Mapping[str, str]], Taxonomy, Sequence[str], NDArray[np.intp]], EncoderOpinions]
 
 
 def fit(
@@ -108,13 +62,13 @@ def fit(
     labels = [exemplar.labels for exemplar in exemplars]
     fields = fittable_fields(taxonomy, labels)
     texts = [exemplar.text for exemplar in exemplars]
-    fold = _folds(exemplars, fields[0], folds, seed)
+    fold = fold_exemplars(exemplars, fields[0], folds, seed)
     vote = NeighborVote(taxonomy, label_priors(labels, taxonomy, fields))
     label_text = embed_labels(taxonomy, fields, encode)
     progress("neighbours, out of fold")
-    evidence = _out_of_fold_evidence(exemplars, vectors, search, k)
+    evidence = unseen_evidence(exemplars, vectors, search, k)
     progress("linear head, out of fold")
-    linear_oof = _out_of_fold_linear(texts, labels, taxonomy, fields, fold)
+    linear_oof = unseen_linear(texts, labels, taxonomy, fields, fold)
     opinions: dict[str, Mapping[str, LogProbs]] = {
         vote.name: vote.log_probs(evidence),
         "linear": linear_oof,
@@ -126,11 +80,12 @@ def fit(
         progress("encoder")
         trained = train_encoder(texts, labels, taxonomy, fields, fold)
         encoder = trained.expert
-        oof = _with_encoder(oof, trained)
+        oof = with_encoder(oof, trained)
     progress("weights, calibration, thresholds, critic")
     fusion, fused, triages = _cross_fit(taxonomy, fields, oof, labels)
     right = _correctness(triages, [labels[i] for i in oof.rows], fields)
     critic = _fit_critic(taxonomy, fields, oof, fused, triages, right, _suspects(taxonomy, exemplars, oof, fused))
+    held_out = {f: _held_out(f, triages, right[f]) for f in fields}
     progress("linear head, on everything")
     return Fitted(
         taxonomy=taxonomy,
@@ -140,10 +95,12 @@ def fit(
         vote=vote,
         label_text=label_text,
         fusion=fusion,
-        thresholds={f: _threshold(taxonomy, f, triages, right[f]) for f in fields},
+        thresholds={f: _threshold(taxonomy, f, held_out[f]) for f in fields},
         critic=critic,
         quality=_quality(taxonomy, fields, oof, labels, right),
         encoder=encoder,
+        folds=fold,
+        held_out=held_out,
     )
 
 
@@ -158,47 +115,6 @@ def fittable_fields(taxonomy: Taxonomy, labels: Sequence[Mapping[str, str]]) -> 
             remedy="Ingest more resolved tickets, or check with `--map` that the label columns are recognised.",
         )
     return fields
-
-
-def as_ticket(exemplar: Exemplar) -> CleanTicket:
-    """An exemplar as if it had just come in."""
-    return CleanTicket(exemplar.id, exemplar.subject, exemplar.body, mailbox=exemplar.mailbox, language=exemplar.language)
-
-
-def _folds(exemplars: Sequence[Exemplar], field: str, folds: int, seed: int) -> NDArray[np.intp]:
-    _, groups = np.unique([e.duplicate_group or e.id for e in exemplars], return_inverse=True)
-    return group_folds(groups, np.array([e.labels.get(field, "") for e in exemplars]), folds, seed)
-
-
-def _out_of_fold_evidence(exemplars: Sequence[Exemplar], vectors: Vectors, search: Search, k: int) -> Evidence:
-    members: dict[str, set[str]] = {}
-    for exemplar in exemplars:
-        members.setdefault(exemplar.duplicate_group or exemplar.id, set()).add(exemplar.id)
-    tickets = [as_ticket(e) for e in exemplars]
-    return Evidence(tickets, vectors, search(tickets, vectors, k, [members[e.duplicate_group or e.id] for e in exemplars]))
-
-
-def _out_of_fold_linear(
-    texts: Sequence[str], labels: Sequence[Mapping[str, str]], taxonomy: Taxonomy, fields: Sequence[str], fold: NDArray[np.intp]
-) -> dict[str, LogProbs]:
-    result = {f: np.empty((len(texts), len(taxonomy.labels(f)))) for f in fields}
-    for number in np.unique(fold):
-        seen, held = np.flatnonzero(fold != number).tolist(), np.flatnonzero(fold == number).tolist()
-        head = fit_linear([texts[i] for i in seen], [labels[i] for i in seen], taxonomy, fields)
-        for field, said in head.read([texts[i] for i in held]).items():
-            result[field][held] = said
-    return result
-
-
-def _with_encoder(oof: OutOfFold, trained: EncoderOpinions) -> OutOfFold:
-    """Only the rows that the encoder has not seen remain."""
-    rows = trained.rows
-    kept = {name: {f: said[rows] for f, said in fields.items()} for name, fields in oof.opinions.items()}
-    evidence = Evidence(
-        [oof.evidence.tickets[i] for i in rows], oof.evidence.vectors[rows], [oof.evidence.neighbors[i] for i in rows]
-    )
-    folds = oof.folds[rows] if len(np.unique(oof.folds[rows])) > 1 else np.arange(len(rows)) % 2
-    return OutOfFold(rows, folds, evidence, {**kept, trained.expert.name: trained.opinions})
 
 
 def _cross_fit(
@@ -240,11 +156,14 @@ def _correctness(
     }
 
 
-def _threshold(taxonomy: Taxonomy, field: str, triages: Sequence[Triage], right: NDArray[np.float64]) -> Threshold:
+def _held_out(name: str, triages: Sequence[Triage], right: NDArray[np.float64]) -> HeldOut:
     known = np.flatnonzero(~np.isnan(right)).tolist()
-    confidence = np.array([triages[i].proposals[field].confidence for i in known])
-    predicted = np.array([triages[i].proposals[field].label for i in known])
-    return fit_threshold(confidence, right[known] == 1.0, predicted, taxonomy.fields[field].target_precision)
+    proposals = [triages[i].proposals[name] for i in known]
+    return HeldOut(np.array([p.confidence for p in proposals]), right[known] == 1.0, np.array([p.label for p in proposals]))
+
+
+def _threshold(taxonomy: Taxonomy, name: str, held: HeldOut) -> Threshold:
+    return fit_threshold(held.confidence, held.right, held.predicted, taxonomy.fields[name].target_precision)
 
 
 def _fit_critic(

@@ -1,0 +1,1 @@
+"""The commands, the settings, the wiring and the run."""

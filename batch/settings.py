@@ -1,0 +1,145 @@
+"""Settings: defaults, then `tamiz.toml`, then `TAMIZ_...` environment variables, then the command line.
+
+A nested setting is `[desk] url` in the file and `TAMIZ_DESK__URL` in the environment.
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from core.errors import SettingsError
+
+DEFAULT_FILE = Path("tamiz.toml")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DeskSettings(_Section):
+    """Where tickets come from and go back to. Without a url the bundled mock desk is started for the run."""
+
+    url: str = Field("", description="address of the service desk; empty: the bundled mock desk")
+    token: SecretStr = Field(SecretStr(""), description="bearer token")
+    comment_language: str = Field("", description="es or en; empty: the ticket's own")
+
+
+class KnowledgeSettings(_Section):
+    """The knowledge base."""
+
+    url: str = Field("", description="address of a Qdrant server; empty: embedded, under the home")
+    api_key: SecretStr = Field(SecretStr(""), description="key of the Qdrant server")
+    neighbors: int = Field(30, ge=1, le=200, description="past tickets retrieved for each new one")
+    floor: float = Field(0.25, ge=-1.0, le=1.0, description="cosine below which nothing is retrieved")
+
+
+class EmbedderSettings(_Section):
+    """What turns text into vectors."""
+
+    model: str = Field("packaged", description="packaged (all-MiniLM-L6-v2), or any sentence-transformers name or path")
+    precision: str = Field("fp32", pattern="^(auto|fp32|bf16)$", description="fp32, bf16, or auto: bf16 where the CPU has it")
+    batch_size: int = Field(32, ge=1, description="texts encoded at a time")
+
+
+class CriticSettings(_Section):
+    """When a triage is approved."""
+
+    approve_at: float = Field(65.0, ge=0.0, le=100.0, description="score from which a triage is approved")
+    max_revisions: int = Field(2, ge=0, le=5, description="revisions of a rejected triage before a person gets it")
+
+
+class RunSettings(_Section):
+    """How a run goes."""
+
+    chunk: int = Field(128, ge=1, description="tickets decided and journalled together")
+    language: str = Field("", description="es or en for reports; empty: that of the terminal")
+
+
+class Settings(BaseSettings):
+    """All settings. Unknown names are refused, so that a typing error is not a silent default."""
+
+    model_config = SettingsConfigDict(env_prefix="TAMIZ_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    home: Path = Field(Path("var"), description="where all state lives")
+    taxonomy: Path | None = Field(None, description="taxonomy file; empty: <home>/taxonomy.yaml")
+    desk: DeskSettings = DeskSettings()
+    knowledge: KnowledgeSettings = KnowledgeSettings()
+    embedder: EmbedderSettings = EmbedderSettings()
+    critic: CriticSettings = CriticSettings()
+    run: RunSettings = RunSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, which arrives as init values."""
+        return env_settings, init_settings
+
+
+def load_settings(config: Path | None = None) -> Settings:
+    """Read the settings; `config` defaults to tamiz.toml in the current directory, if there is one.
+
+    Raises:
+        SettingsError: the file is missing or no TOML, or a value is unknown or out of range.
+    """
+    try:
+        return Settings(**_file_values(config))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise SettingsError(
+            f"The setting {name} can't be used: {first['msg']}.", remedy="See `python -m batch settings`."
+        ) from error
+
+
+def describe(settings: Settings, config: Path | None = None) -> Iterator[tuple[str, str, str, str]]:
+    """(name, value, origin, meaning) of every setting; secrets are masked."""
+    in_file = dict(_flatten(_file_values(config)))
+    in_environment = dict(_flatten(EnvSettingsSource(Settings)()))
+    source = str(config or DEFAULT_FILE)
+    for name, field, value in _leaves(settings):
+        origin = "environment" if name in in_environment else source if name in in_file else "default"
+        shown = (
+            ("••••••" if value.get_secret_value() else "")
+            if isinstance(value, SecretStr)
+            else ("" if value is None else str(value))
+        )
+        yield name, shown, origin, field
+
+
+def _file_values(config: Path | None) -> dict[str, Any]:
+    path = config or DEFAULT_FILE
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if config is None:
+            return {}
+        raise SettingsError(f"There is no settings file {path}.", remedy="Give --config an existing file.") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(f"The settings file {path} can't be read ({error}).", remedy="Correct it and try again.") from error
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, str, Any]]:
+    for name, field in type(model).model_fields.items():
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field.description or "", value

@@ -1,0 +1,85 @@
+"""Out-of-fold predictions: what each expert says of exemplars it has not seen, neither them nor their near-duplicates."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.pipeline import Expert
+from core.splits import group_folds
+from core.taxonomy import Taxonomy
+from core.ticket import CleanTicket, Evidence, Exemplar, Neighbor, Vectors
+from core.triage import LogProbs, Opinions
+from experts.linear import fit_linear
+
+Search: TypeAlias = Callable[[Sequence[CleanTicket], Vectors, int, Sequence[Collection[str]]], Sequence[Sequence[Neighbor]]]
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfFold:
+    """What the experts say of exemplars they have not seen: `rows` index the exemplars, everything else is aligned to them."""
+
+    rows: NDArray[np.intp]
+    folds: NDArray[np.intp]
+    evidence: Evidence
+    opinions: Opinions
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderOpinions:
+    """What an encoder says out of fold: `rows` it was not trained on, field -> log-probabilities of those rows, and itself."""
+
+    rows: NDArray[np.intp]
+    opinions: Mapping[str, LogProbs]
+    expert: Expert
+
+
+TrainEncoder: TypeAlias = Callable[
+    [Sequence[str], Sequence[Mapping[str, str]], Taxonomy, Sequence[str], NDArray[np.intp]], EncoderOpinions
+]
+
+
+def as_ticket(exemplar: Exemplar) -> CleanTicket:
+    """An exemplar as if it had just come in."""
+    return CleanTicket(exemplar.id, exemplar.subject, exemplar.body, mailbox=exemplar.mailbox, language=exemplar.language)
+
+
+def fold_exemplars(exemplars: Sequence[Exemplar], field: str, folds: int, seed: int) -> NDArray[np.intp]:
+    """Fold of each exemplar; near-duplicates share one, labels of `field` are spread."""
+    _, groups = np.unique([e.duplicate_group or e.id for e in exemplars], return_inverse=True)
+    return group_folds(groups, np.array([e.labels.get(field, "") for e in exemplars]), folds, seed)
+
+
+def unseen_evidence(exemplars: Sequence[Exemplar], vectors: Vectors, search: Search, k: int) -> Evidence:
+    """Each exemplar as a ticket, with its neighbours outside its own near-duplicate group."""
+    members: dict[str, set[str]] = {}
+    for exemplar in exemplars:
+        members.setdefault(exemplar.duplicate_group or exemplar.id, set()).add(exemplar.id)
+    tickets = [as_ticket(e) for e in exemplars]
+    return Evidence(tickets, vectors, search(tickets, vectors, k, [members[e.duplicate_group or e.id] for e in exemplars]))
+
+
+def unseen_linear(
+    texts: Sequence[str], labels: Sequence[Mapping[str, str]], taxonomy: Taxonomy, fields: Sequence[str], fold: NDArray[np.intp]
+) -> dict[str, LogProbs]:
+    """field -> log-probabilities (exemplars, labels), each row by a linear head that was fitted without its fold."""
+    result = {f: np.empty((len(texts), len(taxonomy.labels(f)))) for f in fields}
+    for number in np.unique(fold):
+        seen, held = np.flatnonzero(fold != number).tolist(), np.flatnonzero(fold == number).tolist()
+        head = fit_linear([texts[i] for i in seen], [labels[i] for i in seen], taxonomy, fields)
+        for field, said in head.read([texts[i] for i in held]).items():
+            result[field][held] = said
+    return result
+
+
+def with_encoder(oof: OutOfFold, trained: EncoderOpinions) -> OutOfFold:
+    """Only the rows that the encoder has not seen remain."""
+    rows = trained.rows
+    kept = {name: {f: said[rows] for f, said in fields.items()} for name, fields in oof.opinions.items()}
+    evidence = Evidence(
+        [oof.evidence.tickets[i] for i in rows], oof.evidence.vectors[rows], [oof.evidence.neighbors[i] for i in rows]
+    )
+    folds = oof.folds[rows] if len(np.unique(oof.folds[rows])) > 1 else np.arange(len(rows)) % 2
+    return OutOfFold(rows, folds, evidence, {**kept, trained.expert.name: trained.opinions})
