@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from batch import svg
+from batch.report_language import Words
 from batch.report_models import Cause, GroupTotals, RunReport, TicketRow
-from batch.report_words import Words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDTH = 420.0
+WIDTH = svg.PAGE_WIDTH
 MOST_BARS = 16
-_LINE, _BAR, _GAP = 14.0, 13.0, 13.0
+_NO_GROUP = ("", "–")
+_LINE, _BAR, _GAP = 16.0, 13.0, 12.0
 _FILLS = {
     "accepted": (svg.ACCEPTED, svg.ON_ACCEPTED),
     "suggested": (svg.SUGGESTED, svg.ON_SUGGESTED),
@@ -51,7 +52,7 @@ class Bar:
     @property
     def lines(self) -> list[str]:
         """The label as it is broken: two lines at most."""
-        return textwrap.wrap(self.label, 56, max_lines=2, placeholder=" …") or [""]
+        return textwrap.wrap(self.label, 40, max_lines=2, placeholder=" …") or [""]
 
     @property
     def height(self) -> float:
@@ -72,7 +73,10 @@ def run_charts(report: RunReport, words: Words) -> dict[str, Markup]:
 
 def outcomes_by_group(groups: Mapping[str, GroupTotals], words: Words) -> Markup:
     """Stacked bars, the busiest group first; the smallest beyond MOST_BARS are added up."""
-    counts = {name: [totals.accepted, totals.suggested, totals.escalated] for name, totals in groups.items()}
+    counts = {
+        words("no_group") if name in _NO_GROUP else name: [totals.accepted, totals.suggested, totals.escalated]
+        for name, totals in groups.items()
+    }
     ranked = sorted(counts.items(), key=lambda item: -sum(item[1]))
     rest = ranked[MOST_BARS - 1 :] if len(ranked) > MOST_BARS else []
     if rest:
@@ -127,15 +131,15 @@ def _paint_bars(figure: "Figure", rows: Sequence[Bar]) -> None:
     top = 0.0
     for row in rows:
         for line, text in enumerate(row.lines):
-            axes.text(0, top + (line + 1) * _LINE - 4, text, size=svg.NORMAL)
-        axes.text(WIDTH, top + _LINE - 4, row.value, size=svg.NORMAL, ha="right", color=svg.MUTED)
+            axes.text(0, top + (line + 1) * _LINE - 5, text, size=svg.NORMAL)
+        axes.text(WIDTH, top + _LINE - 5, row.value, size=svg.NORMAL, ha="right", color=svg.MUTED)
         top += len(row.lines) * _LINE
         left = 0.0
         svg.box(axes, 0, top, WIDTH, _BAR, svg.LINE, 0.45)
         for part in row.parts:
             width = WIDTH * part.length / longest
             svg.box(axes, left, top, max(width - 1.0, min(width, 1.0)), _BAR, part.fill)
-            if width > 9 + 6 * len(part.text):
+            if width > 8 + 6.5 * len(part.text):
                 axes.text(left + width / 2, top + _BAR - 3.2, part.text, color=part.on_fill, ha="center")
             left += width
         top += _BAR + _GAP
@@ -152,13 +156,13 @@ def score_histogram(tickets: Sequence[TicketRow], approve_at: float, words: Word
     said = (f"{words(outcome)}: " + " ".join(str(n) for n in row) for outcome, row in counts.items())
     line = words("approval", n=words.numbers.decimal(approve_at))
     paint = partial(_paint_histogram, counts=counts, approve_at=approve_at, line=line, words=words)
-    return svg.draw("scores", (WIDTH, 250), words("scores"), f"{line}. " + "; ".join(said), paint)
+    return svg.draw("scores", (WIDTH, 208), words("scores"), f"{line}. " + "; ".join(said), paint)
 
 
 def _paint_histogram(figure: "Figure", counts: Mapping[str, list[int]], approve_at: float, line: str, words: Words) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    axes = svg.frame(figure, 28, 22, WIDTH - 36, 190)
+    axes = svg.frame(figure, 24, 22, WIDTH - 34, 154)
     base = [0] * 20
     for outcome, row in counts.items():
         axes.bar([5 * i + 2.5 for i in range(20)], row, width=4.5, bottom=base, color=_FILLS[outcome][0])

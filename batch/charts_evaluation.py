@@ -9,8 +9,8 @@ from markupsafe import Markup
 
 from batch import svg
 from batch.charts import WIDTH
+from batch.report_language import Words
 from batch.report_models import Confusion, CoverageAt, FieldResult, Rival
-from batch.report_words import Words
 from core.metrics import wilson_interval
 
 if TYPE_CHECKING:
@@ -18,8 +18,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_LABELS = 40
+_SPAN = 0.25
+"""The widest range of accuracies that is drawn: a hopeless rival would press the others together."""
 MARKS = (("o", svg.ACCEPTED), ("s", svg.SUGGESTED), ("D", svg.ESCALATED), ("^", svg.NEUTRAL))
-_ROW = 22.0
+_ROW = 23.0
+_NAMES, _VALUES = 138.0, 50.0
+"""Room for the names at the left and the values at the right of the dots."""
 Point = tuple[float, float]
 
 
@@ -46,28 +50,29 @@ def risk_coverage(name: str, field: str, result: FieldResult, words: Words) -> M
         for target, at in result.coverage_at.items()
     )
     paint = partial(_paint_risk, points=points, chosen=result.coverage_at, words=words)
-    return svg.draw(name, (WIDTH, 300), f"{field}: {words('risk_coverage')}", "; ".join(said), paint)
+    return svg.draw(name, (WIDTH, 258), f"{field}: {words('risk_coverage')}", "; ".join(said), paint)
 
 
 def _paint_risk(figure: "Figure", points: Sequence[Point], chosen: Mapping[float, CoverageAt], words: Words) -> None:
-    axes = svg.frame(figure, 46, 14, WIDTH - 62, 238)
+    axes = svg.frame(figure, 52, 10, WIDTH - 68, 214)
     axes.plot(*zip(*points, strict=True), color=svg.INK, linewidth=1.6)
     allowed = [1.0 - target for target in chosen]
     # The first few tickets swing between 0 and 100 %: they would flatten the rest.
     seen = [risk for coverage, risk in points if coverage >= 0.1] or [risk for _, risk in points]
     axes.set_xlim(0, 1)
     axes.set_ylim(0, min(1.0, 1.15 * max([*seen, *allowed, 0.02])))
-    previous = -1.0
     for (target, at), (shape, colour) in zip(chosen.items(), MARKS, strict=False):
         axes.axhline(1.0 - target, color=colour, linewidth=0.9, dashes=(2, 2))
         if at.coverage is None or at.precision is None:
             continue
         _whisker(axes, at.coverage, at.precision_ci, colour)
         axes.plot(at.coverage, 1 - at.precision, shape, color=colour, markersize=8, mec=svg.SURFACE, mew=1.2, zorder=4)
-        above = 12 if abs(at.coverage - previous) > 0.12 else -18
-        previous = at.coverage
+        where = (at.coverage, 1 - at.precision)
+        paper = {"facecolor": svg.SURFACE, "edgecolor": "none", "pad": 1.0, "alpha": 0.85}
         label = words.numbers.percent(target)
-        axes.annotate(label, (at.coverage, 1 - at.precision), (-9, above), textcoords="offset points", ha="right", zorder=5)
+        # The curve rises: what is above to the left of it or below to the right is free.
+        offset, side = ((-9, 11), "right") if at.coverage > 0.2 else ((9, -11), "left")
+        axes.annotate(label, where, offset, textcoords="offset points", ha=side, zorder=5, bbox=paper)
     _percent_ticks(axes, words, "both")
     axes.grid(axis="y")
     axes.spines["left"].set_visible(False)
@@ -89,16 +94,18 @@ def reliability(name: str, field: str, result: FieldResult, words: Words) -> Mar
     percent = words.numbers.percent
     said = (f"{percent(c)}: {percent(a)} ({words.count('n_tickets', n)})" for c, a, n in bins)
     paint = partial(_paint_reliability, bins=bins, words=words)
-    return svg.draw(name, (WIDTH, 300), f"{field}: {words('reliability')}", "; ".join(said), paint)
+    return svg.draw(name, (WIDTH, 258), f"{field}: {words('reliability')}", "; ".join(said), paint)
 
 
 def _paint_reliability(figure: "Figure", bins: Sequence[tuple[float, float, int]], words: Words) -> None:
-    axes = svg.frame(figure, 46, 8, WIDTH - 62, 196)
+    axes = svg.frame(figure, 52, 10, WIDTH - 68, 158)
     axes.plot([0, 1], [0, 1], color=svg.MUTED, linewidth=1, dashes=(3, 3))
+    most = max(n for _, _, n in bins)
     for confidence, accuracy, n in bins:
         axes.plot([confidence] * 2, wilson_interval(round(accuracy * n), n), color=svg.ACCEPTED, linewidth=2, alpha=0.4)
-    axes.plot([b[0] for b in bins], [b[1] for b in bins], color=svg.ACCEPTED, linewidth=1.4)
-    axes.plot([b[0] for b in bins], [b[1] for b in bins], "o", color=svg.ACCEPTED, markersize=7, mec=svg.SURFACE, mew=1.2)
+        size = 4 + 5 * (n / most) ** 0.5
+        axes.plot(confidence, accuracy, "o", color=svg.ACCEPTED, markersize=size, mec=svg.SURFACE, mew=1, zorder=4)
+    axes.plot([b[0] for b in bins], [b[1] for b in bins], color=svg.ACCEPTED, linewidth=1.4, alpha=0.6)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.03)
     _percent_ticks(axes, words, "y")
@@ -111,7 +118,7 @@ def _paint_reliability(figure: "Figure", bins: Sequence[tuple[float, float, int]
 
 def _paint_bin_sizes(figure: "Figure", bins: Sequence[tuple[float, float, int]], words: Words) -> None:
     most = max(n for _, _, n in bins)
-    axes = svg.frame(figure, 46, 214, WIDTH - 62, 42)
+    axes = svg.frame(figure, 52, 188, WIDTH - 68, 36)
     axes.bar([b[0] for b in bins], [b[2] for b in bins], width=0.035, color=svg.NEUTRAL)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, most)
@@ -124,7 +131,7 @@ def _paint_bin_sizes(figure: "Figure", bins: Sequence[tuple[float, float, int]],
 def _percent_ticks(axes: "Axes", words: Words, which: str) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    for axis in ([axes.xaxis] if which in "x both".split() else []) + ([axes.yaxis] if which in "y both".split() else []):
+    for axis in ([axes.xaxis] if which in ["x", "both"] else []) + ([axes.yaxis] if which in ["y", "both"] else []):
         axis.set_major_locator(MaxNLocator(5))
         low, high = axis.get_view_interval()
         digits = 1 if high - low < 0.04 else 0
@@ -146,25 +153,24 @@ def rivals(name: str, field: str, result: FieldResult, words: Words) -> Markup:
     if result.accuracy is None:
         return Markup()
     rows = [Dot(words("ours"), result.accuracy, svg.ACCEPTED, bold=True)]
-    rows += _dots(words("experts"), result.experts, svg.SUGGESTED, words)
-    rows += _dots(words("baselines"), result.baselines, svg.NEUTRAL, words)
+    rows += _dots(words("experts"), result.experts, svg.SUGGESTED)
+    rows += _dots(words("baselines"), result.baselines, svg.NEUTRAL)
     if len(rows) == 1:
         return Markup()
     said = (f"{row.label}: {words.numbers.percent(row.accuracy, 1)}" for row in rows if row.accuracy is not None)
     paint = partial(_paint_rivals, rows=rows, interval=result.accuracy_ci, words=words)
-    return svg.draw(name, (WIDTH, len(rows) * _ROW + 34), f"{field}: {words('rivals')}", "; ".join(said), paint)
+    return svg.draw(name, (WIDTH, len(rows) * _ROW + 22), f"{field}: {words('rivals')}", "; ".join(said), paint)
 
 
-def _dots(heading: str, group: Mapping[str, Rival], fill: str, words: Words) -> list[Dot]:
-    known = [(name, rival) for name, rival in group.items() if rival.accuracy is not None]
-    ranked = sorted(known, key=lambda item: -(item[1].accuracy or 0.0))
-    dots = [Dot(_with_weight(name, rival, words), rival.accuracy, fill) for name, rival in ranked]
+def ranked(group: Mapping[str, Rival]) -> list[tuple[str, Rival]]:
+    """The most accurate first, those without accuracy last."""
+    return sorted(group.items(), key=lambda item: -1.0 if item[1].accuracy is None else item[1].accuracy, reverse=True)
+
+
+def _dots(heading: str, group: Mapping[str, Rival], fill: str) -> list[Dot]:
+    known = [(name, rival) for name, rival in ranked(group) if rival.accuracy is not None]
+    dots = [Dot(shorten(name.replace("_", " "), 21), rival.accuracy, fill) for name, rival in known]
     return [Dot(heading), *dots] if dots else []
-
-
-def _with_weight(name: str, rival: Rival, words: Words) -> str:
-    label = shorten(name.replace("_", " "), 20)
-    return label if rival.weight is None else f"{label} · {words('weight').lower()} {words.numbers.decimal(rival.weight, 2)}"
 
 
 def _paint_rivals(
@@ -173,33 +179,32 @@ def _paint_rivals(
     values = [row.accuracy for row in rows if row.accuracy is not None]
     ends = [end for end in interval or () if end is not None]
     high = min(1.0, max([*values, *ends]) + 0.01)
-    low = max(0.0, min(values + ends) - 0.02, high - 0.4)  # what lies further left is drawn at the edge
-    axes = svg.frame(figure, 158, 0, WIDTH - 158 - 52, len(rows) * _ROW)
+    low = max(0.0, min(values + ends) - 0.02, high - _SPAN)  # what lies further left is drawn at the edge
+    axes = svg.frame(figure, _NAMES, 0, WIDTH - _NAMES - _VALUES, len(rows) * _ROW)
     axes.set_xlim(low, high)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     if len(ends) == 2:
         axes.axvspan(ends[0], ends[1], color=svg.ACCEPTED, alpha=0.16, linewidth=0)
+    page = svg.canvas(figure)
     for place, row in enumerate(rows):
-        _paint_dot(axes, place, row, low, words)
+        _say_dot(page, (place + 0.5) * _ROW + 4, row, words)
+        if row.accuracy is not None:
+            shape, size = "o" if row.accuracy >= low else "<", 9 if row.bold else 7
+            at = max(low, row.accuracy)
+            axes.plot(at, place, shape, color=row.fill, markersize=size, mec=svg.SURFACE, mew=1.2, clip_on=False)
     axes.set_yticks([])
     _percent_ticks(axes, words, "x")
     axes.grid(axis="x")
     axes.spines["left"].set_visible(False)
 
 
-def _paint_dot(axes: "Axes", place: int, row: Dot, low: float, words: Words) -> None:
-    heading = row.accuracy is None
-    weight = "bold" if row.bold or heading else "normal"
-    at_edge = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "va": "center_baseline"}
-    colour = svg.MUTED if heading else svg.INK
-    axes.annotate(row.label, (0, place), (-158, -1), size=svg.SMALL if heading else 10, weight=weight, color=colour, **at_edge)
+def _say_dot(page: "Axes", baseline: float, row: Dot, words: Words) -> None:
     if row.accuracy is None:
+        page.text(0, baseline, row.label, weight="bold", color=svg.MUTED)
         return
-    shape = "o" if row.accuracy >= low else "<"
-    size = 9 if row.bold else 7
-    axes.plot(max(low, row.accuracy), place, shape, color=row.fill, markersize=size, mec=svg.SURFACE, mew=1.2, clip_on=False)
-    value = words.numbers.percent(row.accuracy, 1)
-    axes.annotate(value, (1, place), (52, -1), size=10, weight=weight, ha="right", **at_edge)
+    weight = "bold" if row.bold else "normal"
+    page.text(0, baseline, row.label, size=svg.NORMAL, weight=weight)
+    page.text(WIDTH, baseline, words.numbers.percent(row.accuracy, 1), size=svg.NORMAL, weight=weight, ha="right")
 
 
 def confusion(name: str, field: str, counted: Confusion, words: Words) -> Markup:
@@ -207,9 +212,9 @@ def confusion(name: str, field: str, counted: Confusion, words: Words) -> Markup
     labels, matrix = _folded(counted, words)
     if not labels or not any(map(any, matrix)):
         return Markup()
-    margin = 16 + 5.6 * max(len(shorten(label, 22)) for label in labels)
-    cell = max(17.0, min(34.0, (WIDTH - margin) / len(labels)))
-    size = margin + cell * len(labels) + 2
+    margin = 14 + 5.8 * max(len(shorten(label, 22)) for label in labels)
+    cell = max(17.0, min(34.0, (WIDTH - margin - 1) / len(labels)))
+    size = margin + cell * len(labels) + 1
     said = (
         f"{label}: {words.numbers.decimal(row[i])}/{words.numbers.decimal(sum(row))}" for i, (label, row) in _rows(labels, matrix)
     )
@@ -223,7 +228,7 @@ def _rows(labels: Sequence[str], matrix: Sequence[Sequence[int]]) -> enumerate[t
 
 def _folded(counted: Confusion, words: Words) -> tuple[Sequence[str], Sequence[Sequence[int]]]:
     """The most frequent labels in their own order, and the rest as one."""
-    labels, matrix = counted.labels, counted.matrix
+    labels, matrix = [label or words("no_label") for label in counted.labels], counted.matrix
     if len(labels) <= MOST_LABELS:
         return labels, matrix
     often = [sum(matrix[i]) + sum(row[i] for row in matrix) for i in range(len(labels))]

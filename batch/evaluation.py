@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from batch.assemble import make_pipeline
 from batch.history import to_exemplars
+from batch.settings import Settings
 from core import metrics
 from core.errors import InputError
 from core.gate import Threshold, fit_threshold
@@ -25,9 +27,9 @@ from core.ticket import Ticket, Vectors
 from core.triage import Decision, Escalated, Proposal
 from experts.fit import fit
 from experts.fitted import Fitted
-from experts.outoffold import TrainEncoder
-from intake import Intake, refuse
-from knowledge.base import KnowledgeBase
+from experts.outoffold import Search, TrainEncoder
+from intake import Intake
+from knowledge.base import KnowledgeBase, shelf_at
 from knowledge.cache import CachedEmbedder
 from knowledge.duplicates import shared
 from knowledge.ingest import ingest
@@ -59,6 +61,7 @@ def evaluate(
     home: Path,
     intake: Intake,
     embedder: CachedEmbedder,
+    settings: Settings,
     *,
     train_encoder: TrainEncoder | None = None,
     baselines: Baselines | None = None,
@@ -71,8 +74,9 @@ def evaluate(
         taxonomy = taxonomy_of([row.ticket.labels for row in resolved], plan.fields, plan.definitions)
         history = to_exemplars(resolved, taxonomy, intake, plan.kb.name)
     with seconds("embed and index"):
-        ingest(home, None, embedder, history.exemplars, source=plan.kb.name, prune=False)
-        knowledge = KnowledgeBase.open(home, None, embedder)
+        shelf = shelf_at(home)
+        ingest(shelf, embedder, history.exemplars, source=plan.kb.name)
+        knowledge = KnowledgeBase.open(shelf, embedder, floor=settings.knowledge.floor)
     with seconds("fit"):
         exemplars = knowledge.exemplars()
         vectors = embedder.encode([exemplar.text for exemplar in exemplars])
@@ -82,16 +86,19 @@ def evaluate(
         )  # fmt: skip
     with seconds("test"):
         tickets, unreadable = to_tickets(read_table(plan.test, plan.columns, extra=plan.fields))
-        decisions = decide_all(assemble(taxonomy, intake, embedder, knowledge, fitted), list(tickets.values()), plan.chunk)
+        decisions = decide_all(
+            make_pipeline(taxonomy, intake, embedder, knowledge, fitted, settings), list(tickets.values()), plan.chunk
+        )
     gold = [{f: _gold(taxonomy, f, ticket.labels.get(f, "")) for f in plan.fields} for ticket in tickets.values()]
     test_texts = [decision.ticket.text for decision in decisions]
     test_vectors = embedder.encode(test_texts)
+    scores = {f: score_field(f, fitted, decisions, gold) for f in plan.fields}
     result = {
         "n_kb": len(exemplars),
         "n_test": len(decisions),
         "unreadable": len(problems) + len(unreadable),
         "duplicates_shared": int(np.size(shared([e.text for e in exemplars], vectors, test_texts, test_vectors))),
-        "fields": {f: score_field(f, fitted, decisions, gold) for f in plan.fields},
+        "fields": scores,
         "critic": score_critic(fitted, decisions, gold),
     }
     if baselines is not None:
@@ -102,7 +109,7 @@ def evaluate(
                     [exemplars[i].text for i in rows], [exemplars[i].labels[field] for i in rows], test_texts,
                     vectors[rows], test_vectors, fitted.folds[rows],
                 )  # fmt: skip
-                result["fields"][field] |= score_baselines(field, found, decisions, gold)
+                scores[field] |= score_baselines(field, found, decisions, gold)
     knowledge.close()
     return {**result, "seconds": seconds.rounded(), "tickets_per_second": len(decisions) / seconds.of("test")}
 
@@ -135,23 +142,7 @@ def _defined(name: str, field: str, definitions: Taxonomy | None, taken: set[str
     return Label(name=name, definition=label.definition, synonyms=synonyms)
 
 
-def assemble(taxonomy: Taxonomy, intake: Intake, embedder: CachedEmbedder, knowledge: KnowledgeBase, fitted: Fitted) -> Pipeline:
-    """The pipeline as it runs, over the throw-away index."""
-    return Pipeline(
-        taxonomy=taxonomy,
-        clean=intake.clean,
-        refuse=refuse,
-        encode=embedder.encode,
-        search=_search(knowledge),
-        experts=fitted.experts,
-        fusion=fitted.fusion,
-        thresholds=fitted.thresholds,
-        critic=fitted.critic,
-        k=fitted.k,
-    )
-
-
-def _search(knowledge: KnowledgeBase) -> Any:  # noqa: ANN401 - a Search; the keyword makes it one
+def _search(knowledge: KnowledgeBase) -> Search:
     return lambda tickets, vectors, k, exclude: knowledge.search(tickets, vectors, k, exclude=exclude)
 
 

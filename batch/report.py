@@ -1,6 +1,6 @@
 """The reports as self-contained HTML pages: nothing is loaded from outside, nothing runs, whatever a ticket says is only text."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -9,10 +9,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from batch.charts import run_charts, seconds_by_stage
-from batch.charts_evaluation import field_charts
-from batch.report_models import Confusion, Evaluation, FieldProposal, FieldResult, RunReport, ThresholdRow, TicketRow, read
-from batch.report_numbers import parse_moment
-from batch.report_words import Language, Words
+from batch.charts_evaluation import field_charts, ranked
+from batch.report_language import Language, Words, parse_moment
+from batch.report_models import (
+    Confusion,
+    CoverageAt,
+    Evaluation,
+    FieldProposal,
+    FieldResult,
+    RunReport,
+    ThresholdRow,
+    TicketRow,
+    read,
+)
 
 HEADLINE_TARGET = 0.95
 """The target precision whose coverage stands in the overview of an evaluation."""
@@ -38,8 +47,14 @@ class FieldView:
     anchor: str
     result: FieldResult
     comparison: str
+    targets: Sequence[tuple[float, CoverageAt, str]]
     mixups: tuple[Mixup, ...]
     charts: Mapping[str, Markup]
+
+    @property
+    def lacks(self) -> bool:
+        """Whether some target has no threshold."""
+        return any(meaning for _, _, meaning in self.targets)
 
 
 def render_run(report: Mapping[str, object], language: Language) -> str:
@@ -63,6 +78,7 @@ def render_run(report: Mapping[str, object], language: Language) -> str:
         thresholds=[(name, row, threshold_words(row, words)) for name, row in run.thresholds.items()],
         unscored=sum(ticket.score is None for ticket in run.tickets),
         seconds=_elapsed(run),
+        versions=list(_flat(run.versions)),
     )
 
 
@@ -95,11 +111,13 @@ def threshold_words(row: ThresholdRow, words: Words) -> str:
     if row.holds:
         shares = {"coverage": row.coverage, "precision": row.precision, "lower": row.lower}
         return words("holds", **{name: numbers.percent(share, 1) for name, share in shares.items()})
-    if not row.n:
-        return words("lacks_all")
-    kind = "lacks_quality" if row.needed is None else "lacks_data"
-    needed = numbers.decimal(row.needed)
-    return words(kind if row.weakest else f"{kind}_any", needed=needed, weakest=row.weakest)
+    return lacking_words(row.needed, row.weakest, words) if row.n else words("lacks_all")
+
+
+def lacking_words(needed: int | None, weakest: str, words: Words) -> str:
+    """How many more labelled tickets a threshold needs, and of which label; None: more alone would not do."""
+    kind = "lacks_quality" if needed is None else "lacks_data"
+    return words(kind if weakest else f"{kind}_any", needed=words.numbers.decimal(needed), weakest=weakest)
 
 
 def comparison_words(result: FieldResult, words: Words) -> str:
@@ -147,7 +165,13 @@ def _field_view(place: int, name: str, result: FieldResult, words: Words) -> Fie
     said = words.name("field", name)
     charts = field_charts(said, result, words, f"f{place}")
     found = mixups(result.curves.confusion)
-    return FieldView(said, f"f{place}", result, comparison_words(result, words), found, charts)
+    targets = [(target, at, _lacking(at, words)) for target, at in sorted(result.coverage_at.items())]
+    return FieldView(said, f"f{place}", result, comparison_words(result, words), targets, found, charts)
+
+
+def _lacking(at: CoverageAt, words: Words) -> str:
+    """Nothing where the threshold holds, or where the document does not say what is lacking."""
+    return "" if at.holds or "needed" not in at.model_fields_set else lacking_words(at.needed, at.weakest, words)
 
 
 def _elapsed(run: RunReport) -> float | None:
@@ -156,6 +180,16 @@ def _elapsed(run: RunReport) -> float | None:
     if started is None or finished is None or (started.tzinfo is None) != (finished.tzinfo is None):
         return None
     return (finished - started).total_seconds()
+
+
+def _flat(versions: Mapping[str, object], above: str = "") -> Iterator[tuple[str, str]]:
+    """Names and values, those inside others with both names."""
+    for name, value in versions.items():
+        said = f"{above}{name}".replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{said} ")
+        elif value not in (None, ""):
+            yield said, str(value)
 
 
 def _page(template: str, words: Words, **values: object) -> str:
@@ -171,5 +205,5 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"runners_up": runners_up, "short_id": short_id, "shown_fields": shown_fields}
+    environment.filters |= {"ranked": ranked, "runners_up": runners_up, "short_id": short_id, "shown_fields": shown_fields}
     return environment

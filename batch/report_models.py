@@ -31,22 +31,29 @@ def _or_empty(value: object) -> object:
     return {} if value is None else value
 
 
+def _or_blank(value: object) -> object:
+    return "" if value is None else value
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+
+Line = Annotated[str, BeforeValidator(_or_blank)]
+Number = Annotated[float | None, BeforeValidator(_finite)]
 
 
 class Said(_Part):
     """A sentence in both languages; a plain string stands for both."""
 
-    en: str = ""
-    es: str = ""
+    en: Line = ""
+    es: Line = ""
 
     def in_language(self, language: str) -> str:
         """The sentence in a language ("es", "en"), or in the other one where it is missing."""
         return (self.es or self.en) if language == "es" else (self.en or self.es)
 
 
-Number = Annotated[float | None, BeforeValidator(_finite)]
 Text = Annotated[Said, BeforeValidator(_both)]
 Outcome = Literal["accepted", "suggested", "escalated"]
 
@@ -66,7 +73,7 @@ class Totals(_Part):
 class Cause(_Part):
     """Why tickets went to a person, and how many."""
 
-    code: str = ""
+    code: Line = ""
     text: Text = Said()
     count: int = 0
 
@@ -74,9 +81,9 @@ class Cause(_Part):
 class FieldProposal(_Part):
     """What is proposed for one field of one ticket."""
 
-    label: str = ""
+    label: Line = ""
     confidence: Number = None
-    mode: str = ""
+    mode: Line = ""
     evidence: tuple[str, ...] = ()
     distribution: Mapping[str, Number] = {}
 
@@ -84,11 +91,11 @@ class FieldProposal(_Part):
 class ProposedResolution(_Part):
     """What is proposed to be done, in the words of the exemplar it comes from."""
 
-    kind: str = ""
-    text: str = ""
-    exemplar_id: str = ""
-    group: str = ""
-    system: str = ""
+    kind: Line = ""
+    text: Line = ""
+    exemplar_id: Line = ""
+    group: Line = ""
+    system: Line = ""
     confidence: Number = None
 
 
@@ -97,16 +104,16 @@ class TicketRow(_Part):
 
     id: str
     outcome: Outcome
-    revision: str = ""
-    summary: str = ""
-    language: str = ""
+    revision: Line = ""
+    summary: Line = ""
+    language: Line = ""
     score: Number = None
     fields: Mapping[str, FieldProposal] = {}
     resolution: ProposedResolution | None = None
     priority: str | None = None
     causes: tuple[Text, ...] = ()
     reasons: tuple[Text, ...] = ()
-    write: str = "none"
+    write: Line = "none"
     attempt: int = 0
 
 
@@ -129,14 +136,14 @@ class ThresholdRow(_Part):
     lower: Number = None
     coverage: Number = None
     needed: int | None = None
-    weakest: str = ""
+    weakest: Line = ""
 
 
 class Problem(_Part):
     """A row that could not be read."""
 
-    row: str = ""
-    field: str = ""
+    row: Line = ""
+    field: Line = ""
     message: Text = Said()
     remedy: Text = Said()
 
@@ -144,10 +151,10 @@ class Problem(_Part):
 class RunReport(_Part):
     """A run."""
 
-    run: str = ""
-    started: str = ""
-    finished: str = ""
-    source: str = ""
+    run: Line = ""
+    started: Line = ""
+    finished: Line = ""
+    source: Line = ""
     dry_run: bool = False
     totals: Totals = Totals()
     causes: tuple[Cause, ...] = ()
@@ -169,6 +176,13 @@ class CoverageAt(_Part):
     coverage: Number = None
     precision: Number = None
     precision_ci: tuple[Number, Number] | None = None
+    needed: int | None = None
+    weakest: Line = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is a threshold: what lies above 1 is one that no confidence reaches."""
+        return self.threshold is not None and self.threshold <= 1.0
 
 
 class Rival(_Part):
@@ -182,7 +196,7 @@ class Rival(_Part):
 class McNemar(_Part):
     """The paired test against the best baseline."""
 
-    name: str = ""
+    name: Line = ""
     p: Number = None
 
 
@@ -228,6 +242,7 @@ class CriticResult(_Part):
 
     auroc: Number = None
     ece: Number = None
+    approved: Number = None
     errors_caught_at: Annotated[Mapping[float, Number], BeforeValidator(_or_empty)] = {}
 
 
@@ -236,6 +251,7 @@ class Evaluation(_Part):
 
     n_kb: int = 0
     n_test: int = 0
+    unreadable: int = 0
     fields: Mapping[str, FieldResult] = Field(default_factory=dict)
     critic: CriticResult | None = None
     seconds: Mapping[str, Number] = {}

@@ -1,14 +1,6 @@
 """Every fixed word of the reports, in Spanish and English, in one place."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
-
-from batch.report_models import Said
-from batch.report_numbers import Numbers
-from core.errors import InputError
-
-Language: TypeAlias = Literal["es", "en"]
 
 WORDS: Mapping[str, tuple[str, str]] = {  # key: (Spanish, English)
     "run_report": ("Informe de ejecución", "Run report"),
@@ -31,7 +23,8 @@ WORDS: Mapping[str, tuple[str, str]] = {  # key: (Spanish, English)
     "charts": ("De un vistazo", "At a glance"),
     "decisions": ("Decisiones", "Decisions"),
     "details": ("Versiones y archivos", "Versions and files"),
-    "total": ("Total", "Total"),
+    "no_label": ("(sin propuesta)", "(no proposal)"),
+    "no_group": ("Sin grupo", "No group"),
     "other_n": ("{n} más", "{n} more"),
     # outcomes
     "accepted": ("Aceptados", "Accepted"),
@@ -40,6 +33,7 @@ WORDS: Mapping[str, tuple[str, str]] = {  # key: (Spanish, English)
     "accepted_note": ("con campos escritos", "with fields filled in"),
     "suggested_note": ("solo propuestos", "proposed, nothing filled in"),
     "escalated_note": ("los decide alguien", "somebody decides"),
+    "unreadable_note": ("filas que se saltaron", "rows that were skipped"),
     "unreadable": ("Ilegibles", "Unreadable"),
     "written": ("Escritos", "Written"),
     "already_done": ("Ya hechos antes", "Already done before"),
@@ -54,13 +48,11 @@ WORDS: Mapping[str, tuple[str, str]] = {  # key: (Spanish, English)
     "unscored": ("Sin nota: {n}.", "Without a score: {n}."),
     "approval": ("se aprueba desde {n}", "approved from {n}"),
     "cause_chart": ("Por qué decide una persona", "Why a person decides"),
-    "cause_chart_note": ("Un ticket puede tener varias causas.", "A ticket may have several causes."),
+    "cause_chart_note": ("La primera causa de cada ticket.", "The first cause of each ticket."),
     "seconds_chart": ("Tiempo por etapa", "Time per stage"),
     "seconds_chart_note": ("Suma de toda la ejecución.", "Summed over the whole run."),
-    "tickets_axis": ("tickets", "tickets"),
     # a ticket
     "score": ("nota", "score"),
-    "score_of_100": ("{n} de 100", "{n} of 100"),
     "field": ("Campo", "Field"),
     "proposal": ("Propuesta", "Proposal"),
     "confidence": ("Confianza", "Confidence"),
@@ -78,6 +70,7 @@ WORDS: Mapping[str, tuple[str, str]] = {  # key: (Spanish, English)
     "language": ("Idioma", "Language"),
     "revision": ("Revisión", "Revision"),
     "attempts": ("Intentos", "Attempts"),
+    "ticket": ("El ticket", "The ticket"),
     "writeback": ("Escritura", "Writeback"),
     "no_summary": ("sin resumen", "no summary"),
     "no_evidence": ("ninguna", "none"),
@@ -97,8 +90,8 @@ WORDS: Mapping[str, tuple[str, str]] = {  # key: (Spanish, English)
     "held_out": ("Apartados", "Held out"),
     "meaning": ("Qué significa", "What it means"),
     "holds": (
-        "Se sostiene: rellena {coverage} de los tickets y acierta en {precision} (con un 95 % de seguridad, al menos {lower}).",
-        "Holds: it fills in {coverage} of the tickets and is right in {precision} of them (at least {lower}, with 95% certainty).",
+        "Se sostiene: rellena {coverage} de los tickets y acierta en {precision} (al menos {lower}, al 95\u00a0% de certeza).",
+        "Holds: it fills in {coverage} of the tickets, right in {precision} of them (at least {lower}, with 95% certainty).",
     ),
     "lacks_data": (
         "Faltan unos {needed} tickets etiquetados más; sobre todo de «{weakest}».",
@@ -130,23 +123,27 @@ WORDS: Mapping[str, tuple[str, str]] = {  # key: (Spanish, English)
     "summary": ("Resumen", "Summary"),
     "tested": ("Probados", "Tested"),
     "accuracy": ("Exactitud", "Accuracy"),
-    "ci": ("IC 95 %", "95% CI"),
+    "ci": ("IC 95\u00a0%", "95% CI"),
     "summary_note": (
-        "Exactitud con su intervalo del 95 %. ECE: cuánto se desvía la confianza de la realidad. AURC: riesgo medio; "
+        "Exactitud con su intervalo del 95\u00a0%. ECE: cuánto se desvía la confianza de la realidad. AURC: riesgo medio; "
         "ambas, cuanto más bajas mejor. Cobertura: lo que se responde con el umbral del objetivo.",
         "Accuracy with its 95% interval. ECE: how far confidence is from reality. AURC: mean risk; both are better the lower. "
         "Coverage: what is answered with the target's threshold.",
     ),
     "coverage_at": ("Cobertura al {target}", "Coverage at {target}"),
     "realised": ("Precisión lograda", "Precision achieved"),
-    "is_right": ("acierta en {accuracy} ({interval})", "is right in {accuracy} ({interval})"),
+    "unmeasured": ("Sin medir.", "Not measured."),
+    "lead": (
+        "{accuracy} de exactitud (IC 95\u00a0%: {interval}) en {tickets}.",
+        "{accuracy} accuracy (95% CI {interval}) on {tickets}.",
+    ),
     "clearly_better": (
-        "Mejor que {name}, la mejor alternativa ({theirs}); no es azar (McNemar p {p}).",
-        "Better than {name}, the best baseline ({theirs}); not by chance (McNemar p {p}).",
+        "Mejor que {name}, la mejor alternativa ({theirs}); difícilmente por azar (McNemar p {p}).",
+        "Better than {name}, the best baseline ({theirs}); hardly by chance (McNemar p {p}).",
     ),
     "clearly_worse": (
-        "Peor que {name}, la mejor alternativa ({theirs}); no es azar (McNemar p {p}).",
-        "Worse than {name}, the best baseline ({theirs}); not by chance (McNemar p {p}).",
+        "Peor que {name}, la mejor alternativa ({theirs}); difícilmente por azar (McNemar p {p}).",
+        "Worse than {name}, the best baseline ({theirs}); hardly by chance (McNemar p {p}).",
     ),
     "no_difference": (
         "Frente a {name}, la mejor alternativa ({theirs}), la diferencia puede ser azar (McNemar p {p}).",
@@ -163,25 +160,25 @@ WORDS: Mapping[str, tuple[str, str]] = {  # key: (Spanish, English)
     "risk_axis": ("mal entre lo respondido (riesgo)", "wrong among answered (risk)"),
     "reliability": ("Fiabilidad", "Reliability"),
     "reliability_note": (
-        "Una confianza honesta cae sobre la diagonal. Barras: intervalo del 95 % y, abajo, tickets de cada tramo.",
+        "Una confianza honesta cae sobre la diagonal. Barras: intervalo del 95\u00a0% y, abajo, tickets de cada tramo.",
         "An honest confidence lies on the diagonal. Bars: 95% interval and, below, the tickets of each bin.",
     ),
     "confidence_axis": ("confianza", "confidence"),
     "accuracy_axis": ("aciertos", "right"),
     "rivals": ("Expertos y alternativas", "Experts and baselines"),
     "rivals_note": (
-        "Exactitud de Tamiz (banda: su intervalo del 95 %), de cada experto solo (con su peso en la mezcla) y de las alternativas.",
+        "Exactitud de Tamiz (banda: su intervalo del 95\u00a0%), de cada experto por sí solo (con su peso en la mezcla) "
+        "y de las alternativas.",
         "Accuracy of Tamiz (band: its 95% interval), of each expert alone (with its weight in the blend) and of the baselines.",
     ),
     "ours": ("Tamiz", "Tamiz"),
     "experts": ("Expertos", "Experts"),
     "baselines": ("Alternativas", "Baselines"),
     "weight": ("Peso", "Weight"),
-    "numbers": ("Las cifras", "The figures"),
     "name": ("Nombre", "Name"),
     "confusion": ("Confusiones", "Confusion matrix"),
     "confusion_note": (
-        "Filas: etiqueta correcta; columnas: la propuesta. Azul, aciertos; naranja, errores; más intenso, mayor parte de la fila.",
+        "Filas: etiqueta correcta; columnas: la propuesta. Azul, aciertos; naranja, errores; más intenso: más parte de la fila.",
         "Rows: the right label; columns: the proposed one. Blue is right, orange wrong; stronger means more of the row.",
     ),
     "true_axis": ("correcta", "right label"),
@@ -193,11 +190,12 @@ WORDS: Mapping[str, tuple[str, str]] = {  # key: (Spanish, English)
     "share_of_label": ("De la etiqueta", "Of the label"),
     "critic": ("El crítico", "The critic"),
     "critic_note": (
-        "AUROC: probabilidad de que un triaje correcto tenga más nota que uno erróneo. Errores hallados: parte de todos los errores "
-        "que hay entre los tickets de peor nota.",
+        "AUROC: probabilidad de que un triaje correcto tenga más nota que uno erróneo. Errores hallados: parte de todos los "
+        "errores que hay entre los tickets de peor nota.",
         "AUROC: how likely a right triage scores above a wrong one. Errors found: the part of all errors that lies among the "
         "lowest-scored tickets.",
     ),
+    "approved": ("Aprobados", "Approved"),
     "caught": ("Errores hallados revisando el {share}", "Errors found reviewing {share}"),
 }
 
@@ -253,6 +251,9 @@ NAMES: Mapping[str, Mapping[str, tuple[str, str]]] = {  # family -> code -> (Spa
         "judge": ("juzgar", "judge"),
         "write": ("escribir", "write"),
         "ingest": ("ingerir", "ingest"),
+        "read and clean": ("leer y limpiar", "read and clean"),
+        "embed and index": ("codificar e indexar", "embed and index"),
+        "test": ("probar", "test"),
         "fit": ("ajustar", "fit"),
         "evaluate": ("evaluar", "evaluate"),
         "baselines": ("alternativas", "baselines"),
@@ -260,45 +261,3 @@ NAMES: Mapping[str, Mapping[str, tuple[str, str]]] = {  # family -> code -> (Spa
     "path": {"journal": ("Diario", "Journal"), "report": ("Informe", "Report"), "review": ("Lista de revisión", "Review list")},
     "language": {"es": ("español", "Spanish"), "en": ("inglés", "English")},
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """The catalogue in one language; also writes that language's numbers.
-
-    Raises:
-        InputError: the language is neither "es" nor "en".
-    """
-
-    language: Language
-
-    def __post_init__(self) -> None:
-        if self.language not in ("es", "en"):
-            raise InputError(f"There are no reports in {self.language!r}.", remedy='Ask for "es" or "en".')
-
-    def __call__(self, key: str, **values: object) -> str:
-        """A fixed text with its values."""
-        return WORDS[key][self._column].format_map(values)
-
-    def count(self, key: str, n: int, **values: object) -> str:
-        """A text that depends on a number, in the singular or the plural."""
-        one, many = PLURALS[key][self._column]
-        return (one if n == 1 else many).format_map({"n": self.numbers.decimal(n), **values})
-
-    def name(self, family: str, code: str) -> str:
-        """What a code is called; a code outside the catalogue (a user's field) is called by itself, without underscores."""
-        known = NAMES[family].get(code)
-        return known[self._column] if known else code.replace("_", " ")
-
-    def said(self, text: Said) -> str:
-        """A sentence that came in both languages."""
-        return text.in_language(self.language)
-
-    @property
-    def numbers(self) -> Numbers:
-        """How numbers are written."""
-        return Numbers(self.language)
-
-    @property
-    def _column(self) -> int:
-        return ("es", "en").index(self.language)

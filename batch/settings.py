@@ -6,7 +6,7 @@ A nested setting is `[desk] url` in the file and `TAMIZ_DESK__URL` in the enviro
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
@@ -41,7 +41,7 @@ class EmbedderSettings(_Section):
     """What turns text into vectors."""
 
     model: str = Field("packaged", description="packaged (all-MiniLM-L6-v2), or any sentence-transformers name or path")
-    precision: str = Field("fp32", pattern="^(auto|fp32|bf16)$", description="fp32, bf16, or auto: bf16 where the CPU has it")
+    precision: Literal["auto", "fp32", "bf16"] = Field("fp32", description="fp32, bf16, or auto: bf16 where the CPU has it")
     batch_size: int = Field(32, ge=1, description="texts encoded at a time")
 
 

@@ -6,7 +6,7 @@ Lengths are units of the drawing; one unit is about a CSS pixel on a phone, and 
 import io
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from markupsafe import Markup
@@ -32,9 +32,11 @@ _VARIABLES = {
     ON_SUGGESTED: "var(--on-suggested)",
     ON_ESCALATED: "var(--on-escalated)",
 }
-SMALL, NORMAL = 9.5, 11.0
+SMALL, NORMAL = 10.0, 11.5
 """Font sizes."""
-_SETTINGS = {
+PAGE_WIDTH = 340.0
+"""The width of a drawing that fits a phone."""
+_SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "tamiz",
     "text.parse_math": False,  # a ticket's label may hold dollar signs
@@ -61,7 +63,8 @@ _NO_TURN = re.compile(r"rotate\(-?0 ")
 def draw(name: str, size: tuple[float, float], title: str, description: str, paint: Callable[["Figure"], None]) -> Markup:
     """An SVG element of `size` (width, height) that `paint` draws on an empty figure.
 
-    `name` makes its ids unique in the page; title and description are what a screen reader says.
+    What is wider than PAGE_WIDTH is to be scrolled, not shrunk. `name` makes its ids unique in the page; title and
+    description are what a screen reader says.
     """
     import matplotlib
     from matplotlib.figure import Figure
@@ -72,7 +75,8 @@ def draw(name: str, size: tuple[float, float], title: str, description: str, pai
         buffer = io.BytesIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     root = ElementTree.fromstring(buffer.getvalue())  # noqa: S314 - written by matplotlib just above
-    return Markup(_inlined(root, name, title, description))  # noqa: S704 - serialised by ElementTree, which escapes
+    width = "" if size[0] <= PAGE_WIDTH else f"min-width: {size[0]:.0f}px; max-width: {1.3 * size[0]:.0f}px"
+    return Markup(_inlined(root, name, title, description, width))  # noqa: S704 - serialised by ElementTree, which escapes
 
 
 def canvas(figure: "Figure") -> "Axes":
@@ -108,7 +112,7 @@ def thinned(points: Sequence[tuple[float, float]], most: int = 240) -> list[tupl
     return [*points[:-1][::step], points[-1]] if points else []
 
 
-def _inlined(root: ElementTree.Element, name: str, title: str, description: str) -> str:
+def _inlined(root: ElementTree.Element, name: str, title: str, description: str, style: str) -> str:
     for child in list(root):
         if _local(child.tag) == "metadata":
             root.remove(child)
@@ -118,6 +122,8 @@ def _inlined(root: ElementTree.Element, name: str, title: str, description: str)
     viewbox = root.get("viewBox", "")
     root.attrib.clear()
     root.attrib |= {"viewBox": viewbox, "role": "img", "aria-labelledby": f"{name}-t {name}-d"}
+    if style:
+        root.set("style", style)
     for position, (tag, text) in enumerate((("title", title), ("desc", description))):
         words = ElementTree.Element(tag, {"id": f"{name}-{tag[0]}"})
         words.text = text

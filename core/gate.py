@@ -60,14 +60,19 @@ def fit_threshold(confidence: Floats, correct: Bools, predicted: NDArray[np.str_
     wrong = predicted[order][~right]
     names, counts = np.unique(wrong, return_counts=True)
     weakest = str(names[counts.argmax()]) if names.size else ""
-    return Threshold(NEVER, target, n, needed=_more_needed(precision, target, n), weakest=weakest)
+    return Threshold(NEVER, target, n, needed=_more_needed(precision, cuts, target), weakest=weakest)
 
 
-def _more_needed(precision: Floats, target: float, n: int) -> int | None:
+def _more_needed(precision: Floats, cuts: Bools, target: float) -> int | None:
     """Held-out tickets still lacking, at the precision and coverage already seen at the most favourable cut."""
+    n = len(cuts)
     best: int | None = None
     sizes = np.unique(np.geomspace(30, 100_000, 200).astype(int))
-    for cut in range(min(9, n) - 1, n, max(1, n // 50)):
+    if n == 0:  # nothing is known of the precision: what would do if all were right
+        enough = sizes[clopper_pearson_lower(sizes, sizes) >= target]
+        return int(enough[0]) if enough.size else None
+    possible = np.flatnonzero(cuts & (np.arange(n) >= min(9, n) - 1))
+    for cut in possible[:: max(1, len(possible) // 50)].tolist():
         seen = float(precision[cut])
         enough = sizes[clopper_pearson_lower(np.floor(seen * sizes).astype(int), sizes) >= target]
         if seen > target and enough.size:
@@ -106,7 +111,7 @@ def _why_held(proposal: Proposal, verdict: Verdict, taxonomy: Taxonomy, threshol
         return Reason("suggest_only", {"field": field})
     if threshold is None or not threshold.holds:
         return Reason("no_threshold", {"field": field, "target": f"{taxonomy.fields[field].target_precision:.2f}"})
-    if proposal.confidence < threshold.value:
+    if not proposal.confidence >= threshold.value:  # nan fails this too: what can't be compared is not written
         values = {"field": field, "confidence": f"{proposal.confidence:.2f}", "threshold": f"{threshold.value:.2f}"}
         return Reason("under_threshold", values)
     if not proposal.evidence:

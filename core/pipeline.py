@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from core.clock import Clock
+from core.errors import TamizError
 from core.fusion import FieldFusion
 from core.gate import Threshold, decide_modes, why_held
 from core.proposal import propose, spoken
@@ -64,7 +65,7 @@ class Pipeline:
             if len(tickets) > 1:
                 half = len(tickets) // 2
                 return [*self._guarded(tickets[:half], clock), *self._guarded(tickets[half:], clock)]
-            cause = Reason("failed", {"stage": clock.stage, "error": f"{type(error).__name__}: {error}"[:300]})
+            cause = Reason("failed", {"stage": clock.stage, "error": _told(error, clock.stage)})
             # The text is left out: if cleaning failed it is not redacted.
             return [Decision(CleanTicket(tickets[0].id, "", "", tickets[0].revision), Escalated((cause,)))]
 
@@ -114,7 +115,7 @@ class Pipeline:
         if not 0.0 <= verdict.score <= 100.0:  # nan fails this too: a score that can't be read approves nothing
             return Escalated((Reason("critic_silent"),), triage, verdict)
         if verdict.score < self.approve_at:
-            rejected = Reason("rejected", {"score": f"{verdict.score:.0f}", "approve_at": f"{self.approve_at:.0f}"})
+            rejected = Reason("rejected", {"score": f"{int(verdict.score)}", "approve_at": f"{self.approve_at:g}"})
             return Escalated((rejected, *verdict.reasons), triage, verdict)
         written = tuple(name for name, proposal in triage.proposals.items() if proposal.mode is Mode.AUTOFILL)
         if written:
@@ -128,6 +129,13 @@ def fuse(fusion: Mapping[str, FieldFusion], opinions: Opinions) -> dict[str, Log
         name: pool.fuse({expert: said[name] for expert, said in opinions.items() if name in said})
         for name, pool in fusion.items()
     }
+
+
+def _told(error: Exception, stage: str) -> str:
+    """An error in one line. What fails in cleaning may quote the ticket as received: of a foreign error only the kind is told."""
+    kind = type(error).__name__
+    quotable = stage != "clean" or isinstance(error, TamizError)
+    return f"{kind}: {error}"[:300] if quotable else kind
 
 
 def _advised(decision: Decision) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from core.taxonomy import API_PREFIX, RESOLUTION_FIELD, Taxonomy
+from core.taxonomy import API_PREFIX, PLAIN_KINDS, RESOLUTION_FIELD, Taxonomy
 from core.ticket import Neighbor
 from core.triage import Resolution
 
@@ -43,7 +43,9 @@ def _kind(neighbor: Neighbor, taxonomy: Taxonomy) -> str:
     kind = neighbor.exemplar.labels.get(RESOLUTION_FIELD, "manual")
     if kind.startswith(API_PREFIX):
         return kind if kind.removeprefix(API_PREFIX) in taxonomy.systems else ""
-    return "" if kind == "reassign" and not neighbor.exemplar.labels.get(GROUP_FIELD) else kind
+    if kind == "reassign" and not neighbor.exemplar.labels.get(GROUP_FIELD):
+        return ""
+    return kind if kind in PLAIN_KINDS else ""
 
 
 def _shared(neighbor: Neighbor, labels: Mapping[str, str]) -> int:

@@ -21,11 +21,13 @@ from core.taxonomy import Taxonomy
 from experts.critic import Logistic, StatisticalCritic
 from experts.encoder import EncoderExpert
 from experts.fitted import Fitted
+from experts.heads import Head
 from experts.labeltext import LabelText
-from experts.linear import Head, LinearHead, Vocabulary
+from experts.linear import LinearHead, Vocabulary
+from experts.probe import Probe
 from experts.vote import NeighborVote
 
-FORMAT = 1
+FORMAT = 2
 REFIT = "Run `python -m batch fit`."
 
 
@@ -108,7 +110,10 @@ def _about(fitted: Fitted, knowledge_version: str, embedder: str) -> dict[str, A
             "whole": asdict(critic.whole),
             "suspects": sorted(critic.suspects),
         },
-        "unseen": {name: head.unseen for name, head in fitted.linear.heads.items()},
+        "unseen": {
+            name: {field: head.unseen for field, head in heads.items()}
+            for name, heads in (("linear", fitted.linear.heads), ("probe", fitted.probe.heads))
+        },
         "encoder": fitted.encoder is not None,
     }
 
@@ -118,8 +123,10 @@ def _save_arrays(fitted: Fitted, path: Path) -> None:
 
     vocabulary = fitted.linear.vocabulary
     arrays: dict[str, Any] = {"idf.words": vocabulary.idf[0], "idf.characters": vocabulary.idf[1]}
-    for name, head in fitted.linear.heads.items():
-        arrays |= {f"coef.{name}": head.coef, f"intercept.{name}": head.intercept, f"classes.{name}": head.classes}
+    for expert, heads in (("linear", fitted.linear.heads), ("probe", fitted.probe.heads)):
+        for name, head in heads.items():
+            key = f"{expert}.{name}"
+            arrays |= {f"coef.{key}": head.coef, f"intercept.{key}": head.intercept, f"classes.{key}": head.classes}
     arrays |= {f"prior.{name}": prior for name, prior in fitted.vote.priors.items()}
     arrays |= {f"label_text.{name}": vectors for name, vectors in fitted.label_text.texts.items()}
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path / "arrays.safetensors")
@@ -135,17 +142,19 @@ def _restore(about: dict[str, Any], taxonomy: Taxonomy, path: Path) -> Fitted:
     words, characters = (
         {term: i for i, term in enumerate(json.loads((path / file).read_text()))} for file in ("words.json", "characters.json")
     )
-    heads = {
-        name: Head(arrays[f"coef.{name}"], arrays[f"intercept.{name}"], arrays[f"classes.{name}"], about["unseen"][name])
-        for name in fields
-    }
+    linear, probe = (
+        {name: _head(arrays, f"{expert}.{name}", about["unseen"][expert][name]) for name in fields}
+        for expert in ("linear", "probe")
+    )
+    sizes = {name: len(taxonomy.labels(name)) for name in fields}
     vocabulary = Vocabulary((words, characters), (arrays["idf.words"], arrays["idf.characters"]))
     critic = about["critic"]
     return Fitted(
         taxonomy=taxonomy,
         fields=fields,
         k=about["k"],
-        linear=LinearHead(vocabulary, heads, {name: len(taxonomy.labels(name)) for name in fields}),
+        linear=LinearHead(vocabulary, linear, sizes),
+        probe=Probe(probe, sizes),
         vote=NeighborVote(taxonomy, {name: arrays[f"prior.{name}"] for name in fields}),
         label_text=LabelText({name: arrays[f"label_text.{name}"] for name in fields}),
         fusion={name: FieldFusion(**pool) for name, pool in about["fusion"].items()},
@@ -160,6 +169,10 @@ def _restore(about: dict[str, Any], taxonomy: Taxonomy, path: Path) -> Fitted:
         quality=about["quality"],
         encoder=EncoderExpert(path / "encoder") if about["encoder"] else None,
     )
+
+
+def _head(arrays: dict[str, Any], key: str, unseen: float) -> Head:
+    return Head(arrays[f"coef.{key}"], arrays[f"intercept.{key}"], arrays[f"classes.{key}"], unseen)
 
 
 def _logistic(stored: dict[str, Any]) -> Logistic:

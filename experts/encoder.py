@@ -35,16 +35,24 @@ class EncoderSettings:
 
 
 class EncoderModel:
-    """An encoder with mean pooling and one linear head a field. `sizes`: field -> number of labels."""
+    """An encoder with mean pooling and one linear head a field. `sizes`: field -> number of labels.
 
-    def __init__(self, base: str | Path, sizes: Mapping[str, int], lora_rank: int = 0) -> None:
+    `pretrained` False makes the architecture of `base` with random weights, for `load_state`.
+    """
+
+    def __init__(self, base: str | Path, sizes: Mapping[str, int], lora_rank: int = 0, *, pretrained: bool = True) -> None:
         import torch
-        from transformers import AutoModel, AutoTokenizer
+        from transformers import AutoConfig, AutoModel, AutoTokenizer
 
         self.sizes = dict(sizes)
         self.tokenizer = AutoTokenizer.from_pretrained(str(base), trust_remote_code=False)
-        self.encoder = AutoModel.from_pretrained(str(base), trust_remote_code=False, use_safetensors=True)
-        width = int(self.encoder.config.hidden_size)
+        if pretrained:
+            self.encoder = AutoModel.from_pretrained(str(base), trust_remote_code=False, use_safetensors=True)
+        else:
+            config = AutoConfig.from_pretrained(str(base))
+            self.encoder = AutoModel.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]
+        self.config = self.encoder.config
+        width = int(self.config.hidden_size)
         if lora_rank:
             from peft import LoraConfig, get_peft_model
 
@@ -140,11 +148,13 @@ class EncoderExpert:
 
 
 def save_encoder(model: EncoderModel, settings: EncoderSettings, path: Path) -> None:
-    """Write weights (safetensors) and settings to a directory."""
+    """Write weights (safetensors), architecture, tokenizer and settings to a directory that stands on its own."""
     from safetensors.torch import save_file
 
     path.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.contiguous() for k, v in model.state().items()}, path / "model.safetensors")
+    model.config.save_pretrained(path)
+    model.tokenizer.save_pretrained(path)
+    save_file({k: v.contiguous() for k, v in model.state().items()}, path / "weights.safetensors")
     (path / "encoder.json").write_text(json.dumps({"settings": asdict(settings), "sizes": model.sizes}, indent=1))
 
 
@@ -159,8 +169,8 @@ def load_encoder(path: Path) -> tuple[EncoderModel, EncoderSettings]:
     try:
         about = json.loads((path / "encoder.json").read_text())
         settings = EncoderSettings(**about["settings"])
-        model = EncoderModel(settings.base, about["sizes"], settings.lora_rank)
-        model.load_state(load_file(path / "model.safetensors"))
+        model = EncoderModel(path, about["sizes"], settings.lora_rank, pretrained=False)
+        model.load_state(load_file(path / "weights.safetensors"))
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise FitError(
             f"The encoder at {path} can't be read ({error}).", remedy="Run `python -m batch fit --encoder` again."

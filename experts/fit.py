@@ -6,6 +6,7 @@ thresholds and the critic learn from predictions as honest as those on new ticke
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from core.errors import FitError
 from core.fusion import FieldFusion, fit_fusion
 from core.gate import Threshold, fit_threshold
-from core.pipeline import fuse
+from core.pipeline import Expert, fuse
 from core.proposal import propose
 from core.taxonomy import Taxonomy
 from core.ticket import Exemplar, Vectors
@@ -29,7 +30,8 @@ from experts.critic import (
 from experts.fitted import Fitted, HeldOut
 from experts.labeltext import embed_labels
 from experts.linear import fit_linear
-from experts.outoffold import OutOfFold, Search, TrainEncoder, fold_exemplars, unseen_evidence, unseen_linear, with_encoder
+from experts.outoffold import OutOfFold, Search, TrainEncoder, fold_exemplars, unseen_evidence, unseen_heads, with_encoder
+from experts.probe import fit_probe
 from experts.vote import NeighborVote, label_priors
 
 Encode = Callable[[Sequence[str]], Vectors]
@@ -67,13 +69,10 @@ def fit(
     label_text = embed_labels(taxonomy, fields, encode)
     progress("neighbours, out of fold")
     evidence = unseen_evidence(exemplars, vectors, search, k)
-    progress("linear head, out of fold")
-    linear_oof = unseen_linear(texts, labels, taxonomy, fields, fold)
-    opinions: dict[str, Mapping[str, LogProbs]] = {
-        vote.name: vote.log_probs(evidence),
-        "linear": linear_oof,
-        label_text.name: label_text.log_probs(evidence),
-    }
+    untrained: tuple[Expert, ...] = (vote, replace(vote, wording=True), label_text)
+    opinions: dict[str, Mapping[str, LogProbs]] = {expert.name: expert.log_probs(evidence) for expert in untrained}
+    progress("linear heads, out of fold")
+    opinions |= unseen_heads(texts, vectors, labels, taxonomy, fields, fold)
     oof = OutOfFold(np.arange(len(exemplars)), fold, evidence, opinions)
     encoder = None
     if train_encoder is not None:
@@ -86,12 +85,13 @@ def fit(
     right = _correctness(triages, [labels[i] for i in oof.rows], fields)
     critic = _fit_critic(taxonomy, fields, oof, fused, triages, right, _suspects(taxonomy, exemplars, oof, fused))
     held_out = {f: _held_out(f, triages, right[f]) for f in fields}
-    progress("linear head, on everything")
+    progress("linear heads, on everything")
     return Fitted(
         taxonomy=taxonomy,
         fields=fields,
         k=k,
         linear=fit_linear(texts, labels, taxonomy, fields),
+        probe=fit_probe(vectors, labels, taxonomy, fields),
         vote=vote,
         label_text=label_text,
         fusion=fusion,

@@ -1,7 +1,7 @@
 """What `fit` learns, in memory."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from core.taxonomy import Taxonomy
 from experts.critic import StatisticalCritic
 from experts.labeltext import LabelText
 from experts.linear import LinearHead
+from experts.probe import Probe
 from experts.vote import NeighborVote
 
 
@@ -36,6 +37,7 @@ class Fitted:
     fields: tuple[str, ...]
     k: int
     linear: LinearHead
+    probe: Probe
     vote: NeighborVote
     label_text: LabelText
     fusion: Mapping[str, FieldFusion]
@@ -49,5 +51,5 @@ class Fitted:
     @property
     def experts(self) -> tuple[Expert, ...]:
         """All experts, in the order in which they are asked."""
-        base: tuple[Expert, ...] = (self.vote, self.linear, self.label_text)
+        base: tuple[Expert, ...] = (self.vote, replace(self.vote, wording=True), self.linear, self.probe, self.label_text)
         return base if self.encoder is None else (*base, self.encoder)

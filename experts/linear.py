@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.fusion import normalise
 from core.taxonomy import Taxonomy
 from core.ticket import Evidence
 from core.triage import LogProbs
+from experts.heads import Head, fit_head
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -20,7 +20,7 @@ CHARACTERS: Mapping[str, Any] = {
     "analyzer": "char_wb", "ngram_range": (3, 5), "sublinear_tf": True, "max_features": 100_000, "strip_accents": "unicode",
 }  # fmt: skip
 INVERSE_REGULARISATION = 20.0
-SMALL = 2_000
+SMALL = 300
 """Below this many texts a term that occurs once is kept: there is no frequency to go by."""
 
 
@@ -46,26 +46,6 @@ class Vocabulary:
             vectorizer.idf_ = idf
             made.append(vectorizer)
         return made
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """One field's weights: `coef` (classes, features), `intercept` (classes,), `classes` = label indices seen in training.
-
-    `unseen` is the log-probability that is left for each label without an example.
-    """
-
-    coef: NDArray[np.float32]
-    intercept: NDArray[np.float32]
-    classes: NDArray[np.int64]
-    unseen: float
-
-    def log_probs(self, features: "csr_matrix", labels: int) -> LogProbs:
-        """(tickets, labels) from features (tickets, terms)."""
-        result = np.full((features.shape[0], labels), self.unseen)
-        scores = np.asarray(features @ self.coef.T, dtype=np.float64) + self.intercept
-        result[:, self.classes] = normalise(scores)
-        return normalise(result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +76,7 @@ def fit_linear(
     """Fit on texts and their labels; a text without a label for a field is not used for that field."""
     vocabulary = _fit_vocabulary(texts)
     features = vocabulary.transform(texts)
-    heads = {}
-    for field in fields:
-        index = {name: i for i, name in enumerate(taxonomy.labels(field))}
-        rows = np.array([i for i, row in enumerate(labels) if field in row], dtype=np.intp)
-        gold = np.array([index[labels[i][field]] for i in rows], dtype=np.int64)
-        heads[field] = _fit_head(features[rows], gold, len(index))
+    heads = {f: fit_head(features, labels, taxonomy, f, INVERSE_REGULARISATION) for f in fields}
     return LinearHead(vocabulary, heads, {field: len(taxonomy.labels(field)) for field in fields})
 
 
@@ -116,18 +91,3 @@ def _fit_vocabulary(texts: Sequence[str]) -> Vocabulary:
     terms = tuple({term: int(i) for term, i in v.vocabulary_.items()} for v in fitted)
     idf = tuple(v.idf_.astype(np.float32) for v in fitted)
     return Vocabulary((terms[0], terms[1]), (idf[0], idf[1]))
-
-
-def _fit_head(features: "csr_matrix", gold: NDArray[np.int64], labels: int) -> Head:
-    classes = np.unique(gold)
-    unseen = float(np.log(0.5 / (len(gold) + 0.5 * labels)))
-    if len(classes) < 2:
-        zeros = np.zeros((len(classes), features.shape[1]), dtype=np.float32)
-        return Head(zeros, np.zeros(len(classes), dtype=np.float32), classes, unseen)
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=300, tol=1e-3).fit(features, gold)
-    coef, intercept = model.coef_.astype(np.float32), model.intercept_.astype(np.float32)
-    if len(classes) == 2:  # sklearn keeps one row for two classes: the log-odds of the second
-        coef, intercept = np.vstack([0 * coef, coef]), np.append(0 * intercept, intercept)
-    return Head(coef, intercept, classes, unseen)

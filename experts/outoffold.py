@@ -13,6 +13,7 @@ from core.taxonomy import Taxonomy
 from core.ticket import CleanTicket, Evidence, Exemplar, Neighbor, Vectors
 from core.triage import LogProbs, Opinions
 from experts.linear import fit_linear
+from experts.probe import fit_probe
 
 Search: TypeAlias = Callable[[Sequence[CleanTicket], Vectors, int, Sequence[Collection[str]]], Sequence[Sequence[Neighbor]]]
 
@@ -61,16 +62,24 @@ def unseen_evidence(exemplars: Sequence[Exemplar], vectors: Vectors, search: Sea
     return Evidence(tickets, vectors, search(tickets, vectors, k, [members[e.duplicate_group or e.id] for e in exemplars]))
 
 
-def unseen_linear(
-    texts: Sequence[str], labels: Sequence[Mapping[str, str]], taxonomy: Taxonomy, fields: Sequence[str], fold: NDArray[np.intp]
-) -> dict[str, LogProbs]:
-    """field -> log-probabilities (exemplars, labels), each row by a linear head that was fitted without its fold."""
-    result = {f: np.empty((len(texts), len(taxonomy.labels(f)))) for f in fields}
+def unseen_heads(
+    texts: Sequence[str],
+    vectors: Vectors,
+    labels: Sequence[Mapping[str, str]],
+    taxonomy: Taxonomy,
+    fields: Sequence[str],
+    fold: NDArray[np.intp],
+) -> dict[str, dict[str, LogProbs]]:
+    """linear, probe -> field -> log-probabilities (exemplars, labels), each row by heads that were fitted without its fold."""
+    result = {name: {f: np.empty((len(texts), len(taxonomy.labels(f)))) for f in fields} for name in ("linear", "probe")}
     for number in np.unique(fold):
         seen, held = np.flatnonzero(fold != number).tolist(), np.flatnonzero(fold == number).tolist()
-        head = fit_linear([texts[i] for i in seen], [labels[i] for i in seen], taxonomy, fields)
-        for field, said in head.read([texts[i] for i in held]).items():
-            result[field][held] = said
+        known = [labels[i] for i in seen]
+        linear = fit_linear([texts[i] for i in seen], known, taxonomy, fields).read([texts[i] for i in held])
+        probe = fit_probe(vectors[seen], known, taxonomy, fields).read(vectors[held])
+        for name, said in (("linear", linear), ("probe", probe)):
+            for field, log_p in said.items():
+                result[name][field][held] = log_p
     return result
 
 

@@ -1,9 +1,16 @@
-"""Numbers and dates as they are written in Spanish and in English; what is unknown is a dash."""
+"""How a report speaks: the catalogue's words in one language, and numbers and dates as that language writes them."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal, TypeAlias
+
+from batch.report_models import Said
+from batch.report_words import NAMES, PLURALS, WORDS
+from core.errors import InputError
+
+Language: TypeAlias = Literal["es", "en"]
 
 UNKNOWN = "–"
 _MONTHS = {
@@ -19,9 +26,9 @@ def known(value: float | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Writes numbers in a language ("es", "en")."""
+    """Writes numbers in a language; what is unknown is a dash."""
 
-    language: str
+    language: Language
 
     def decimal(self, value: float | None, digits: int = 0) -> str:
         """A number with thousands grouped (in Spanish from five digits on, by a space) and so many decimals."""
@@ -32,6 +39,10 @@ class Numbers:
             return text
         text = text.replace(",", "\u202f" if abs(value) >= 10_000 else "")
         return text.replace(".", ",")
+
+    def floor(self, value: float | None) -> str:
+        """A score as a whole number, rounded down: 64.9 is never shown as a 65 that was rejected."""
+        return self.decimal(None if value is None else math.floor(value)) if known(value) else UNKNOWN
 
     def percent(self, share: float | None, digits: int = 0) -> str:
         """A share (0..1) in percent; never rounded up to certainty or down to impossibility: `>99%`, `<1%`."""
@@ -91,3 +102,45 @@ def parse_moment(iso: str) -> datetime | None:
         return datetime.fromisoformat(iso)
     except ValueError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The catalogue in one language; also writes that language's numbers.
+
+    Raises:
+        InputError: the language is neither "es" nor "en".
+    """
+
+    language: Language
+
+    def __post_init__(self) -> None:
+        if self.language not in ("es", "en"):
+            raise InputError(f"There are no reports in {self.language!r}.", remedy='Ask for "es" or "en".')
+
+    def __call__(self, key: str, **values: object) -> str:
+        """A fixed text with its values."""
+        return WORDS[key][self._column].format_map(values)
+
+    def count(self, key: str, n: int, **values: object) -> str:
+        """A text that depends on a number, in the singular or the plural."""
+        one, many = PLURALS[key][self._column]
+        return (one if n == 1 else many).format_map({"n": self.numbers.decimal(n), **values})
+
+    def name(self, family: str, code: str) -> str:
+        """What a code is called; a code outside the catalogue (a user's field) is called by itself, without underscores."""
+        known = NAMES[family].get(code)
+        return known[self._column] if known else code.replace("_", " ")
+
+    def said(self, text: Said) -> str:
+        """A sentence that came in both languages."""
+        return text.in_language(self.language)
+
+    @property
+    def numbers(self) -> Numbers:
+        """How numbers are written."""
+        return Numbers(self.language)
+
+    @property
+    def _column(self) -> int:
+        return ("es", "en").index(self.language)

@@ -1,0 +1,193 @@
+"""The wiring: from settings to parts. The only file that knows every implementation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from batch.settings import Settings
+from core.errors import FitError, TaxonomyError
+from core.pipeline import Pipeline
+from core.taxonomy import Taxonomy
+from experts.fitted import Fitted
+from intake import Intake, load_key
+from intake.worth import refuse
+from knowledge.base import KnowledgeBase, shelf_at
+from knowledge.cache import CachedEmbedder
+from knowledge.stores import Shelf
+from observability.records import Versions
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "mocks" / "examples"
+Progress = Callable[[str], None]
+
+
+def silent(stage: str) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class House:
+    """The parts of one home directory, each made when first asked for.
+
+    `demo`: nothing of the user's is configured, so the bundled example company lives in `<home>/demo`, apart from real data.
+    """
+
+    settings: Settings
+    home: Path
+    demo: bool = False
+
+    @cached_property
+    def taxonomy(self) -> Taxonomy:
+        """The label sets in use."""
+        return read_taxonomy(self.taxonomy_path)
+
+    @property
+    def taxonomy_path(self) -> Path:
+        """The taxonomy's file: the settings', else the home's, else for the demo the example company's."""
+        if self.settings.taxonomy is not None:
+            return self.settings.taxonomy
+        return EXAMPLES / "taxonomy.yaml" if self.demo else self.home / "taxonomy.yaml"
+
+    @cached_property
+    def intake(self) -> Intake:
+        """Cleaning and redaction, with the home's key."""
+        return Intake(load_key(self.home / "redaction.key"))
+
+    @cached_property
+    def embedder(self) -> CachedEmbedder:
+        """The embedder with the home's cache; its model is loaded when it first encodes."""
+        return make_embedder(self.settings, self.home)
+
+    @cached_property
+    def knowledge(self) -> KnowledgeBase:
+        """The knowledge base, open."""
+        return KnowledgeBase.open(self.shelf, self.embedder, floor=self.settings.knowledge.floor)
+
+    @property
+    def shelf(self) -> Shelf:
+        """Where the versions of the index are kept."""
+        return shelf_at(self.home, self.knowledge_url, api_key=self.settings.knowledge.api_key.get_secret_value() or None)
+
+    @property
+    def knowledge_url(self) -> str | None:
+        """The Qdrant server's address; None for the embedded store. The demo never touches a server."""
+        return None if self.demo else self.settings.knowledge.url or None
+
+    def fitted(self, progress: Progress = silent) -> Fitted:
+        """The fit of this knowledge base and taxonomy; where there is none yet, or it is stale, it is made now."""
+        from experts.artifacts import load_fitted
+
+        try:
+            return load_fitted(self.home, self.taxonomy, self.knowledge.version, self.embedder.name)
+        except FitError:
+            return self.fit(progress)
+
+    def fit(self, progress: Progress = silent, train_encoder: Any = None) -> Fitted:  # noqa: ANN401 - TrainEncoder, imported late
+        """Fit on the whole knowledge base and put it in use."""
+        from experts.artifacts import save_fitted
+        from experts.fit import fit
+
+        exemplars = self.knowledge.exemplars()
+        vectors = self.embedder.encode([exemplar.text for exemplar in exemplars])
+        fitted = fit(
+            self.taxonomy,
+            exemplars,
+            vectors,
+            self.search,
+            self.embedder.encode,
+            k=self.settings.knowledge.neighbors,
+            train_encoder=train_encoder,
+            progress=progress,
+        )
+        save_fitted(fitted, self.home, self.knowledge.version, self.embedder.name)
+        return fitted
+
+    def search(self, tickets: Any, vectors: Any, k: int, exclude: Any) -> Any:  # noqa: ANN401 - the types of `experts.outoffold.Search`
+        """The knowledge base's search in the form that fit and pipeline ask for."""
+        return self.knowledge.search(tickets, vectors, k, exclude=exclude)
+
+    def pipeline(self, fitted: Fitted) -> Pipeline:
+        """Everything wired together."""
+        return make_pipeline(self.taxonomy, self.intake, self.embedder, self.knowledge, fitted, self.settings)
+
+    def versions(self) -> Versions:
+        """The versions of everything that a decision depends on."""
+        import platform
+
+        from batch import __version__
+        from experts.artifacts import current_fit
+
+        about = current_fit(self.home)
+        return Versions(
+            tamiz=__version__,
+            python=platform.python_version(),
+            taxonomy=self.taxonomy.version,
+            taxonomy_digest=self.taxonomy.digest,
+            knowledge=self.knowledge.version,
+            embedder=self.embedder.name,
+            fit=about["version"] if about else "",
+        )
+
+
+def make_pipeline(
+    taxonomy: Taxonomy, intake: Intake, embedder: CachedEmbedder, knowledge: KnowledgeBase, fitted: Fitted, settings: Settings
+) -> Pipeline:
+    """The pipeline over these parts. A language model joins by being one more of the experts."""
+    from dataclasses import replace
+
+    approve_at = settings.critic.approve_at
+    return Pipeline(
+        taxonomy=taxonomy,
+        clean=intake.clean,
+        refuse=refuse,
+        encode=embedder.encode,
+        search=lambda tickets, vectors, k, exclude: knowledge.search(tickets, vectors, k, exclude=exclude),
+        experts=fitted.experts,
+        fusion=fitted.fusion,
+        thresholds=fitted.thresholds,
+        critic=replace(fitted.critic, approve_at=approve_at),
+        k=fitted.k,
+        approve_at=approve_at,
+        max_revisions=settings.critic.max_revisions,
+    )
+
+
+def open_house(settings: Settings, *, own: bool = False) -> House:
+    """The user's home, or the demo's: that only where no desk is configured, nothing of the user's has been ingested and the
+    command does not bring its own data (`own`)."""
+    mine = own or settings.desk.url or settings.knowledge.url or (settings.home / "kb").exists()
+    return House(settings, settings.home) if mine else House(settings, settings.home / "demo", demo=True)
+
+
+def make_embedder(settings: Settings, home: Path) -> CachedEmbedder:
+    """The settings' embedder, with its cache under `home`."""
+    from knowledge.embedder import Embedder
+
+    chosen = settings.embedder
+    embedder = Embedder(chosen.model, precision=chosen.precision, batch_size=chosen.batch_size)
+    return CachedEmbedder(embedder, home / "cache" / "vectors.sqlite")
+
+
+def read_taxonomy(path: Path) -> Taxonomy:
+    """Read a taxonomy file.
+
+    Raises:
+        TaxonomyError: it is missing, no YAML, or contradicts itself; every contradiction is named.
+    """
+    import yaml
+    from pydantic import ValidationError
+
+    try:
+        return Taxonomy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise TaxonomyError(
+            f"There is no taxonomy {path}.", remedy=f"Make one with `python -m batch taxonomy infer HISTORY > {path}`."
+        ) from error
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'taxonomy'}: {e['msg']}" for e in error.errors()[:20])
+        raise TaxonomyError(f"The taxonomy {path} can't be used: {faults}.", remedy="Correct it and check it again.") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise TaxonomyError(
+            f"The taxonomy {path} can't be read ({error}).", remedy="Correct the file and check it again."
+        ) from error

@@ -1,0 +1,1 @@
+"""What happened, kept: the append-only journal, its records and their schema, and the logs."""

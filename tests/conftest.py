@@ -1,0 +1,9 @@
+"""No test reaches a hub, and none a real model by accident."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+for name in [n for n in os.environ if n.startswith("TAMIZ_")]:
+    del os.environ[name]

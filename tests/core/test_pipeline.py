@@ -1,0 +1,335 @@
+"""The whole way of a batch, with small real parts: words as vectors, cosine search, a vote, a critic."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+from core_examples import small_taxonomy
+
+from core.errors import ModelError
+from core.fusion import FieldFusion, normalise
+from core.gate import Threshold
+from core.pipeline import Critic, Expert, Pipeline
+from core.ticket import CleanTicket, Evidence, Exemplar, Neighbor, Ticket, Vectors
+from core.triage import Accepted, Decision, Escalated, LogProbs, Opinions, Reason, Suggested, Triage, Verdict
+from core.words import say
+
+TAXONOMY = small_taxonomy()
+WORDS = ("wifi", "vpn", "correo", "buzón", "clave", "cuenta", "lento", "caído")
+PAST = (
+    ("e0", "wifi caído", "Red", "Telecom", "close", "Se reinició el punto de acceso."),
+    ("e1", "vpn lento wifi", "Red", "Telecom", "manual", "Se cambió el canal."),
+    ("e2", "correo buzón lento", "Correo", "Mensajería", "close", "Se vació la papelera."),
+    ("e3", "buzón caído", "Correo", "Mensajería", "wait", "A la espera del proveedor."),
+    ("e4", "clave cuenta", "Acceso", "Identidad", "api|directorio", "Se restableció la clave."),
+    ("e5", "cuenta lento", "Acceso", "Identidad", "close", "Se explicó al usuario."),
+)
+EXEMPLARS = tuple(
+    Exemplar(id_, subject, "", labels={"category": c, "group": g, "urgency": "Baja", "resolution_kind": k}, resolution=text)
+    for id_, subject, c, g, k, text in PAST
+)
+FIELDS = ("category", "group", "resolution_kind")
+SURE = Threshold(0.5, 0.9, 500, 0.97, 0.95, 0.9)
+
+
+def clean(ticket: Ticket) -> CleanTicket:
+    if "veneno" in ticket.body:
+        raise ValueError(f"can't clean {ticket.body!r}")
+    return CleanTicket(ticket.id, ticket.subject.lower(), ticket.body.lower(), ticket.revision)
+
+
+def refuse(ticket: CleanTicket) -> Reason | None:
+    return None if ticket.text else Reason("empty")
+
+
+def encode(texts: Sequence[str]) -> Vectors:
+    counts = np.array([[text.split().count(word) for word in WORDS] for text in texts], dtype=np.float32)
+    unit: Vectors = counts / np.maximum(np.linalg.norm(counts, axis=1, keepdims=True), 1e-6)
+    return unit
+
+
+KNOWN = encode([e.text for e in EXEMPLARS])
+
+
+def search(tickets: Sequence[CleanTicket], vectors: Vectors, k: int, avoid: Sequence[Collection[str]]) -> list[list[Neighbor]]:
+    cosine = vectors @ KNOWN.T
+    near = []
+    for row, avoided in zip(cosine, avoid, strict=True):
+        order = [i for i in np.argsort(-row, kind="stable") if row[i] > 0 and EXEMPLARS[i].id not in avoided]
+        near.append([Neighbor(EXEMPLARS[i], float(row[i])) for i in order[:k]])
+    return near
+
+
+@dataclass(frozen=True)
+class Vote:
+    """Each neighbour speaks for its label; `breaks` makes it fail on a text."""
+
+    name: str = "vote"
+    breaks: str = ""
+
+    def log_probs(self, evidence: Evidence) -> Mapping[str, LogProbs]:
+        if self.breaks and any(self.breaks in ticket.text for ticket in evidence.tickets):
+            raise ModelError("The model ran out of memory.", remedy="Use a smaller batch.")
+        return {f: normalise(np.array([self._scores(f, near) for near in evidence.neighbors])) for f in FIELDS}
+
+    def _scores(self, name: str, near: Sequence[Neighbor]) -> list[float]:
+        return [sum(6 * n.similarity for n in near if n.exemplar.labels[name] == label) for label in TAXONOMY.labels(name)]
+
+
+Judge = Callable[[Triage], Verdict]
+
+
+@dataclass
+class ScriptedCritic:
+    """Judges by a function and remembers what it was shown."""
+
+    says: Judge = lambda triage: Verdict(80.0, (Reason("likely_right"),))
+    seen: list[Triage] = field(default_factory=list)
+
+    def judge(
+        self, evidence: Evidence, opinions: Opinions, fused: Mapping[str, LogProbs], triages: Sequence[Triage]
+    ) -> list[Verdict]:
+        self.seen.extend(triages)
+        return [self.says(triage) for triage in triages]
+
+
+class SilentCritic:
+    """Leaves out the last verdict."""
+
+    def judge(
+        self, evidence: Evidence, opinions: Opinions, fused: Mapping[str, LogProbs], triages: Sequence[Triage]
+    ) -> list[Verdict]:
+        return [Verdict(99.0, ()) for _ in triages[1:]]
+
+
+def pipeline(critic: Critic | None = None, experts: Sequence[Expert] = (Vote(),)) -> Pipeline:
+    return Pipeline(
+        taxonomy=TAXONOMY,
+        clean=clean,
+        refuse=refuse,
+        encode=encode,
+        search=search,
+        experts=experts,
+        fusion={name: FieldFusion({"vote": 1.0}, 1.0) for name in FIELDS},
+        thresholds={"category": SURE},
+        critic=critic or ScriptedCritic(),
+        k=4,
+    )
+
+
+def ticket(id_: str, subject: str, body: str = "") -> Ticket:
+    return Ticket(id_, subject, body, revision="7")
+
+
+def causes(decision: Decision) -> list[str]:
+    assert isinstance(decision.outcome, Escalated | Suggested)
+    return [cause.code for cause in decision.outcome.causes]
+
+
+BATCH = (
+    ticket("a", "Wifi caído"),
+    ticket("b", "Correo buzón lento"),
+    ticket("c", ""),
+    ticket("d", "Clave cuenta"),
+    ticket("e", "nada que ver"),
+)
+
+
+def test_a_batch_keeps_its_order_and_every_ticket_has_its_decision() -> None:
+    decisions = pipeline().decide(BATCH)
+    assert [d.ticket.id for d in decisions] == ["a", "b", "c", "d", "e"]
+    accepted = [d.outcome for d in decisions if isinstance(d.outcome, Accepted)]
+    assert [o.triage.labels["category"] for o in accepted] == ["Red", "Correo", "Acceso"]
+    assert [o.written for o in accepted] == [("category",)] * 3
+    assert causes(decisions[2]) == ["empty"]
+    assert causes(decisions[4]) == ["no_evidence"]
+    assert pipeline().decide([]) == []
+
+
+def test_a_decision_tells_its_evidence() -> None:
+    (decision,) = pipeline().decide([ticket("a", "Wifi caído")])
+    assert isinstance(decision.outcome, Accepted)
+    triage = decision.outcome.triage
+    assert (triage.ticket_id, triage.revision, triage.attempt) == ("a", "7", 0)
+    assert triage.evidence == tuple(n.exemplar.id for n in decision.neighbors)
+    assert set(triage.proposals["category"].evidence) == {"e0", "e1"}
+    assert triage.resolution.text in {e.resolution for e in EXEMPLARS}
+    assert decision.opinions["vote"]["category"]["Red"] == pytest.approx(triage.proposals["category"].confidence, abs=1e-4)
+    assert set(decision.seconds) == {"clean", "embed", "retrieve", "experts", "fuse", "judge"}
+    assert triage.proposals["group"].mode == "suggest"
+
+
+def test_alone_or_in_a_batch_the_decision_is_the_same() -> None:
+    together = pipeline().decide(BATCH)
+    for given, decision in zip(BATCH, together, strict=True):
+        (alone,) = pipeline().decide([given])
+        assert replace(alone, seconds={}) == replace(decision, seconds={})
+
+
+# --- what goes wrong ---------------------------------------------------------------------------------------------------
+
+
+def test_a_poison_ticket_escalates_alone_without_its_text() -> None:
+    poison = ticket("p", "Wifi caído", "veneno: mi clave es Tr3sTristes")
+    decisions = pipeline().decide([*BATCH[:2], poison, *BATCH[2:]])
+    assert [d.ticket.id for d in decisions] == ["a", "b", "p", "c", "d", "e"]
+    bad = decisions.pop(2)
+    assert bad.outcome == Escalated((Reason("failed", {"stage": "clean", "error": "ValueError"}),))
+    assert (bad.ticket.subject, bad.ticket.body, bad.ticket.revision) == ("", "", "7")
+    assert "Tr3sTristes" not in repr(bad)
+    assert "caído" not in repr(bad)
+    assert [replace(d, seconds={}) for d in decisions] == [replace(d, seconds={}) for d in pipeline().decide(BATCH)]
+
+
+def test_a_failing_model_costs_the_ticket_that_makes_it_fail() -> None:
+    decisions = pipeline(experts=(Vote(breaks="buzón"),)).decide(BATCH)
+    assert [isinstance(d.outcome, Accepted) for d in decisions] == [True, False, False, True, False]
+    (cause,) = decisions[1].outcome.causes if isinstance(decisions[1].outcome, Escalated) else ()
+    assert cause.values == {"stage": "experts", "error": "ModelError: The model ran out of memory. Use a smaller batch."}
+    assert say(cause, "es").startswith("falló experts: ModelError")
+
+
+def test_a_long_error_is_cut() -> None:
+    def broken(texts: Sequence[str]) -> Vectors:
+        raise RuntimeError("x" * 10_000)
+
+    (decision,) = replace(pipeline(), encode=broken).decide(BATCH[:1])
+    assert isinstance(decision.outcome, Escalated)
+    assert decision.outcome.causes[0].values["stage"] == "embed"
+    assert len(decision.outcome.causes[0].values["error"]) == 300
+
+
+def test_an_expert_with_weight_that_says_nothing_escalates() -> None:
+    fusion = {name: FieldFusion({"vote": 0.5, "model": 0.5}, 1.0) for name in FIELDS}
+    (decision,) = replace(pipeline(), fusion=fusion).decide(BATCH[:1])
+    assert isinstance(decision.outcome, Escalated)
+    assert "FitError" in decision.outcome.causes[0].values["error"]
+
+
+def test_an_expert_that_says_nan_writes_nothing() -> None:
+    @dataclass(frozen=True)
+    class Broken:
+        name: str = "vote"
+
+        def log_probs(self, evidence: Evidence) -> Mapping[str, LogProbs]:
+            return {f: np.full((len(evidence.tickets), len(TAXONOMY.labels(f))), np.nan) for f in FIELDS}
+
+    (decision,) = pipeline(experts=(Broken(),)).decide(BATCH[:1])
+    assert not isinstance(decision.outcome, Accepted)
+
+
+# --- the critic fails closed -------------------------------------------------------------------------------------------
+
+
+def raises(triage: Triage) -> Verdict:
+    raise ModelError("The critic's answer can't be read.", remedy="Look at the journal.")
+
+
+@pytest.mark.parametrize(
+    ("critic", "cause"),
+    [
+        (ScriptedCritic(raises), "failed"),
+        (SilentCritic(), "failed"),
+        (ScriptedCritic(lambda triage: Verdict(float("nan"), ())), "critic_silent"),
+        (ScriptedCritic(lambda triage: Verdict(float("inf"), ())), "critic_silent"),
+        (ScriptedCritic(lambda triage: Verdict(100.5, ())), "critic_silent"),
+        (ScriptedCritic(lambda triage: Verdict(-1.0, ())), "critic_silent"),
+        (ScriptedCritic(lambda triage: Verdict(0.0, ())), "rejected"),
+    ],
+    ids=["raises", "too few", "nan", "inf", "over 100", "under 0", "zero"],
+)
+def test_a_critic_that_cannot_be_read_approves_nothing(critic: Critic, cause: str) -> None:
+    for size in (1, 2, 4):
+        tickets = [ticket(str(i), "Wifi caído") for i in range(size)]
+        decisions = pipeline(critic).decide(tickets)
+        assert len(decisions) == size
+        assert all(isinstance(d.outcome, Escalated) for d in decisions)
+        assert {causes(d)[0] for d in decisions} == {cause}
+
+
+def test_one_unreadable_verdict_does_not_cost_the_others() -> None:
+    critic = ScriptedCritic(lambda triage: raises(triage) if triage.ticket_id == "b" else Verdict(90.0, ()))
+    decisions = pipeline(critic).decide([BATCH[0], BATCH[1], BATCH[3]])
+    assert [isinstance(d.outcome, Accepted) for d in decisions] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("score", "approve_at", "accepted"), [(65, 65, True), (64.9, 65, False), (70, 80, False), (30, 20, True)]
+)
+def test_approve_at_is_respected(score: float, approve_at: float, accepted: bool) -> None:
+    critic = ScriptedCritic(lambda triage: Verdict(score, (Reason("little_text"),)))
+    (decision,) = replace(pipeline(critic), approve_at=approve_at).decide(BATCH[:1])
+    assert isinstance(decision.outcome, Accepted) == accepted
+    if not accepted:
+        assert causes(decision) == ["rejected", "little_text"]
+
+
+def test_approved_but_held_is_suggested_with_the_reasons() -> None:
+    critic = ScriptedCritic(lambda triage: Verdict(90.0, (), doubts=("category",)))
+    (decision,) = pipeline(critic).decide(BATCH[:1])
+    assert isinstance(decision.outcome, Suggested)
+    assert causes(decision) == ["doubted", "suggest_only", "suggest_only"]
+    (unfitted,) = replace(pipeline(), thresholds={}).decide(BATCH[:1])
+    assert causes(unfitted) == ["no_threshold", "suggest_only", "suggest_only"]
+
+
+# --- revisions ---------------------------------------------------------------------------------------------------------
+
+
+def rejects(*avoid_in_turn: str) -> ScriptedCritic:
+    """Rejects each attempt and asks to leave out the next exemplar."""
+    return ScriptedCritic(lambda triage: Verdict(10.0, (), avoid=frozenset(avoid_in_turn[triage.attempt : triage.attempt + 1])))
+
+
+@pytest.mark.parametrize(("max_revisions", "attempts"), [(0, 1), (1, 2), (2, 3), (9, 4)])
+def test_a_rejected_triage_is_tried_again_at_most_so_often(max_revisions: int, attempts: int) -> None:
+    critic = rejects("e0", "e1", "e3")
+    (decision,) = replace(pipeline(critic), max_revisions=max_revisions).decide([ticket("a", "Wifi caído")])
+    assert [triage.attempt for triage in critic.seen] == list(range(attempts))
+    assert causes(decision)[0] == ("no_evidence" if attempts == 4 else "rejected")
+
+
+def test_each_revision_leaves_out_all_that_was_avoided_so_far() -> None:
+    critic = rejects("e0", "e1")
+    pipeline(critic).decide([ticket("a", "Wifi caído lento")])
+    assert "e0" in critic.seen[0].evidence
+    assert "e0" not in critic.seen[1].evidence
+    assert "e1" in critic.seen[1].evidence
+    assert not {"e0", "e1"} & set(critic.seen[2].evidence)
+    assert len(critic.seen) == 3
+
+
+def test_a_revision_that_convinces_is_accepted() -> None:
+    critic = ScriptedCritic(lambda t: Verdict(90.0, ()) if t.attempt else Verdict(10.0, (), avoid=frozenset({"e3"})))
+    (decision,) = pipeline(critic).decide([ticket("a", "Wifi caído")])
+    assert isinstance(decision.outcome, Accepted)
+    assert decision.outcome.triage.attempt == 1
+    assert "e3" not in {n.exemplar.id for n in decision.neighbors}
+
+
+def test_only_the_rejected_are_tried_again() -> None:
+    critic = ScriptedCritic(lambda t: Verdict(10.0, (), avoid=frozenset({"e2"})) if t.ticket_id == "b" else Verdict(90.0, ()))
+    decisions = pipeline(critic).decide(BATCH)
+    assert [t.ticket_id for t in critic.seen if t.attempt] == ["b"]
+    assert isinstance(decisions[0].outcome, Accepted)
+    assert isinstance(decisions[3].outcome, Accepted)
+
+
+def test_the_same_advice_twice_does_not_go_in_circles() -> None:
+    critic = ScriptedCritic(lambda triage: Verdict(10.0, (), avoid=frozenset({"e0"})))
+    replace(pipeline(critic), max_revisions=9).decide([ticket("a", "Wifi caído")])
+    assert len(critic.seen) == 2
+
+
+def test_approval_needs_no_revision() -> None:
+    critic = ScriptedCritic(lambda triage: Verdict(90.0, (), avoid=frozenset({"e0"})))
+    pipeline(critic).decide([ticket("a", "Wifi caído")])
+    assert len(critic.seen) == 1
+
+
+def test_no_neighbours_at_all_is_never_accepted() -> None:
+    critic = ScriptedCritic(lambda triage: Verdict(100.0, ()))
+    (decision,) = pipeline(critic).decide([ticket("a", "algo nunca visto")])
+    assert causes(decision) == ["no_evidence"]
+    assert decision.neighbors == []

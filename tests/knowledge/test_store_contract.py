@@ -1,0 +1,177 @@
+"""What every store must do, checked against an exact oracle in numpy."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from toy_knowledge import past, point_id
+
+from core.ticket import Exemplar, Vectors
+from knowledge.sparse import Sparse
+from knowledge.stores import RRF_CONSTANT, Hit, Manifest, Query, Shelf, Store
+
+COUNT, DIMENSION, LIMIT = 400, 32, 20
+FIELDS = ("category", "Área 1.b")
+
+
+def unit(rows: int, seed: int, dimension: int = DIMENSION) -> Vectors:
+    vectors = np.random.default_rng(seed).normal(size=(rows, dimension)).astype(np.float32)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+def words(rows: int, seed: int) -> list[Sparse]:
+    random = np.random.default_rng(seed)
+    drawn = [np.sort(random.choice(200, 12, replace=False)) for _ in range(rows)]
+    return [Sparse(row.tolist(), random.uniform(0.5, 2.0, 12).tolist()) for row in drawn]
+
+
+def manifest(count: int, dimension: int = DIMENSION) -> Manifest:
+    return Manifest(version="a" * 16, embedder="toy@1", dimension=dimension, count=count, fields=FIELDS)
+
+
+EXEMPLARS = [
+    replace(exemplar, id=point_id(number), source="history", duplicate_group=point_id(number // 3 * 3))
+    for number, exemplar in enumerate(past(COUNT))
+]
+VECTORS, WORDS = unit(COUNT, 1), words(COUNT, 2)
+QUERIES = [Query(vector, sparse) for vector, sparse in zip(unit(25, 3), words(25, 4), strict=True)]
+
+
+@pytest.fixture
+def store(shelf: Shelf) -> Store:
+    """Published and opened again, so that what is tested has been on the disk."""
+    fresh = shelf.create(manifest(COUNT))
+    fresh.upsert(EXEMPLARS, VECTORS, WORDS)
+    shelf.publish(manifest(COUNT), fresh)
+    return shelf.open()[1]
+
+
+def dense(query: Query) -> np.ndarray:
+    return VECTORS @ query.vector
+
+
+def sparse(query: Query) -> np.ndarray:
+    """Sum over the shared words of document weight x query weight x IDF."""
+    frequency = np.bincount([index for row in WORDS for index in row.indices], minlength=200)
+    idf = np.log((COUNT - frequency + 0.5) / (frequency + 0.5) + 1.0)
+    asked = dict(zip(*query.sparse, strict=True))
+    return np.array([sum(w * asked.get(i, 0.0) * idf[i] for i, w in zip(*row, strict=True)) for row in WORDS])
+
+
+def fused(query: Query, allowed: Sequence[bool]) -> list[str]:
+    """The oracle: both rankings in full, the first LIMIT of each, 1 / (constant + rank) summed."""
+    scores: dict[int, float] = {}
+    for side in (dense(query), sparse(query)):
+        ranking = [i for i in np.argsort(-side).tolist() if allowed[i] and (side is not None and side[i] != 0)]
+        for rank, i in enumerate(ranking[:LIMIT]):
+            scores[i] = scores.get(i, 0.0) + 1.0 / (RRF_CONSTANT + rank)
+    best = sorted(scores, key=lambda i: (-np.float32(scores[i]), -dense(query)[i], point_id(i)))
+    return [point_id(i) for i in best]
+
+
+def ids(hits: Sequence[Hit]) -> list[str]:
+    return [hit.id for hit in hits]
+
+
+def assert_as_oracle(hits: Sequence[Hit], query: Query, allowed: Sequence[bool]) -> None:
+    expected = fused(query, allowed)
+    assert set(ids(hits)) == set(expected)
+    assert ids(hits)[:5] == expected[:5]
+
+
+def test_hybrid_search_is_that_of_the_oracle(store: Store) -> None:
+    for query, hits in zip(QUERIES, store.hybrid(QUERIES, LIMIT, {}), strict=True):
+        assert_as_oracle(hits, query, [True] * COUNT)
+
+
+def test_similarity_is_the_cosine_whichever_side_found_it(store: Store) -> None:
+    row = {exemplar.id: number for number, exemplar in enumerate(EXEMPLARS)}
+    for query, hits in zip(QUERIES, store.hybrid(QUERIES, LIMIT, {}), strict=True):
+        expected = [dense(query)[row[hit.id]] for hit in hits]
+        assert [hit.similarity for hit in hits] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("where", "allowed"),
+    [
+        ({"language": "es"}, [e.language == "es" for e in EXEMPLARS]),
+        ({"labels.category": "SAP"}, [e.labels["category"] == "SAP" for e in EXEMPLARS]),
+        ({"labels.Área 1.b": "north", "language": "en"}, [i % 2 == 1 and e.language == "en" for i, e in enumerate(EXEMPLARS)]),
+    ],
+)
+def test_filters_hold_on_both_sides(store: Store, where: dict[str, str], allowed: list[bool]) -> None:
+    for query, hits in zip(QUERIES, store.hybrid(QUERIES, LIMIT, where), strict=True):
+        assert_as_oracle(hits, query, allowed)
+
+
+def test_a_filter_that_nothing_passes_gives_nothing(store: Store) -> None:
+    assert store.hybrid(QUERIES[:2], LIMIT, {"language": "fr"}) == [[], []]
+
+
+def test_excluded_ids_and_groups_stay_out(store: Store) -> None:
+    first = ids(store.hybrid(QUERIES[:1], LIMIT, {})[0])
+    out = frozenset(first[:3])
+    groups = frozenset({point_id(0), point_id(300)})
+    query = replace(QUERIES[0], exclude=out, exclude_groups=groups)
+    allowed = [e.id not in out and e.duplicate_group not in groups for e in EXEMPLARS]
+    assert_as_oracle(store.hybrid([query], LIMIT, {})[0], query, allowed)
+
+
+def test_each_query_of_a_batch_has_its_own_exclusions(store: Store) -> None:
+    best = ids(store.hybrid(QUERIES[:1], LIMIT, {})[0])[0]
+    with_it, without_it = store.hybrid([QUERIES[0], replace(QUERIES[0], exclude=frozenset({best}))], LIMIT, {})
+    assert best in ids(with_it)
+    assert best not in ids(without_it)
+
+
+def test_a_ticket_without_words_is_searched_by_its_vector(store: Store) -> None:
+    query = replace(QUERIES[0], sparse=Sparse([], []))
+    expected = [point_id(i) for i in np.argsort(-dense(query))[:LIMIT].tolist()]
+    assert ids(store.hybrid([query], LIMIT, {})[0]) == expected
+
+
+def test_exemplars_come_back_whole_and_in_order(store: Store) -> None:
+    assert store.exemplars() == sorted(EXEMPLARS, key=lambda exemplar: exemplar.id)
+    assert store.count() == COUNT
+    wanted = EXEMPLARS[17]
+    assert store.get([wanted.id, point_id(10**6)]) == [wanted]
+
+
+def test_the_same_id_again_replaces_the_point(shelf: Shelf) -> None:
+    store = shelf.create(manifest(COUNT))
+    store.upsert(EXEMPLARS[:2], VECTORS[:2], WORDS[:2])
+    edited = replace(EXEMPLARS[1], body="línea 1\nlínea 2 \u00fc \U0001f600", labels={"category": "x"})
+    store.upsert([edited], VECTORS[2:3], WORDS[2:3])
+    store.settle()
+    assert store.count() == 2
+    assert store.get([edited.id]) == [edited]
+    assert edited in store.exemplars()
+    assert len(store.exemplars()) == 2
+    store.close()
+
+
+def test_above_the_exact_size_hardly_anything_is_missed(shelf: Shelf) -> None:
+    """The graph's settings, on clustered vectors: recall@10 of the dense side, with and without a filter."""
+    count, dimension = 1_500, 64
+    centres = np.random.default_rng(5).normal(size=(count, 8)) @ np.random.default_rng(6).normal(size=(8, dimension))
+    vectors = (centres / np.linalg.norm(centres, axis=1, keepdims=True)).astype(np.float32)
+    exemplars = [replace(EXEMPLARS[i % COUNT], id=point_id(i)) for i in range(count)]
+    pretended = manifest(count, dimension).model_copy(update={"count": 10**6})
+    store = shelf.create(pretended)
+    store.upsert(exemplars, vectors, [Sparse([1], [1.0])] * count)
+    store.settle()
+    assert not pretended.exact
+    for where in ({}, {"language": "es"}):
+        assert _recall(store, exemplars, vectors, where) >= 0.98
+    store.close()
+
+
+def _recall(store: Store, exemplars: Sequence[Exemplar], vectors: Vectors, where: dict[str, str]) -> float:
+    queries = [Query(vector, Sparse([], [])) for vector in vectors[::50]]
+    allowed = np.array([not where or exemplar.language == where["language"] for exemplar in exemplars])
+    found = 0
+    for query, hits in zip(queries, store.hybrid(queries, 10, where), strict=True):
+        tenth = np.sort(np.where(allowed, vectors @ query.vector, -2.0))[-10]
+        found += sum(hit.similarity >= tenth - 1e-6 for hit in hits)
+    return found / (10 * len(queries))
