@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from batch.settings import Settings
 from core.errors import FitError, TaxonomyError
@@ -15,6 +16,7 @@ from intake import Intake, load_key
 from intake.worth import refuse
 from knowledge.base import KnowledgeBase, shelf_at
 from knowledge.cache import CachedEmbedder
+from knowledge.embedder import Embedder
 from knowledge.stores import Shelf
 from observability.records import Versions
 
@@ -28,7 +30,7 @@ def silent(stage: str) -> None:
 
 @dataclass(frozen=True)
 class House:
-    """The parts of one home directory, each made when first asked for.
+    """The parts of one home directory, each made when first asked for; a context manager that lets go of them.
 
     `demo`: nothing of the user's is configured, so the bundled example company lives in `<home>/demo`, apart from real data.
     """
@@ -36,6 +38,14 @@ class House:
     settings: Settings
     home: Path
     demo: bool = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Let go of the index: an embedded one serves one command at a time."""
+        if "knowledge" in vars(self):
+            self.knowledge.close()
 
     @cached_property
     def taxonomy(self) -> Taxonomy:
@@ -55,9 +65,14 @@ class House:
         return Intake(load_key(self.home / "redaction.key"))
 
     @cached_property
-    def embedder(self) -> CachedEmbedder:
-        """The embedder with the home's cache; its model is loaded when it first encodes."""
-        return make_embedder(self.settings, self.home)
+    def embedder(self) -> Embedder:
+        """The embedder, for tickets that come once; its model is loaded when it first encodes."""
+        return make_embedder(self.settings)
+
+    @cached_property
+    def remembering(self) -> CachedEmbedder:
+        """The embedder with the home's cache, for exemplars: they are encoded at every ingest and fit."""
+        return CachedEmbedder(self.embedder, self.home / "cache" / "vectors.sqlite")
 
     @cached_property
     def knowledge(self) -> KnowledgeBase:
@@ -89,13 +104,13 @@ class House:
         from experts.fit import fit
 
         exemplars = self.knowledge.exemplars()
-        vectors = self.embedder.encode([exemplar.text for exemplar in exemplars])
+        vectors = self.remembering.encode([exemplar.text for exemplar in exemplars])
         fitted = fit(
             self.taxonomy,
             exemplars,
             vectors,
             self.search,
-            self.embedder.encode,
+            self.remembering.encode,
             k=self.settings.knowledge.neighbors,
             train_encoder=train_encoder,
             progress=progress,
@@ -131,7 +146,7 @@ class House:
 
 
 def make_pipeline(
-    taxonomy: Taxonomy, intake: Intake, embedder: CachedEmbedder, knowledge: KnowledgeBase, fitted: Fitted, settings: Settings
+    taxonomy: Taxonomy, intake: Intake, embedder: Embedder, knowledge: KnowledgeBase, fitted: Fitted, settings: Settings
 ) -> Pipeline:
     """The pipeline over these parts. A language model joins by being one more of the experts."""
     from dataclasses import replace
@@ -160,13 +175,10 @@ def open_house(settings: Settings, *, own: bool = False) -> House:
     return House(settings, settings.home) if mine else House(settings, settings.home / "demo", demo=True)
 
 
-def make_embedder(settings: Settings, home: Path) -> CachedEmbedder:
-    """The settings' embedder, with its cache under `home`."""
-    from knowledge.embedder import Embedder
-
+def make_embedder(settings: Settings) -> Embedder:
+    """The settings' embedder."""
     chosen = settings.embedder
-    embedder = Embedder(chosen.model, precision=chosen.precision, batch_size=chosen.batch_size)
-    return CachedEmbedder(embedder, home / "cache" / "vectors.sqlite")
+    return Embedder(chosen.model, precision=chosen.precision, batch_size=chosen.batch_size)
 
 
 def read_taxonomy(path: Path) -> Taxonomy:

@@ -70,12 +70,11 @@ def run(
     from batch.commands import run_desk, run_file
     from batch.settings import load_settings
 
-    settings = load_settings(config)
-    if source is None:
-        _end(run_desk(open_house(settings), limit=limit, dry_run=dry_run, as_json=as_json))
-    else:
-        house = open_house(settings)
-        _end(run_file(house, source, _columns(columns), limit=limit, dry_run=dry_run, as_json=as_json))
+    with open_house(load_settings(config)) as house:
+        if source is None:
+            _end(run_desk(house, limit=limit, dry_run=dry_run, as_json=as_json))
+        else:
+            _end(run_file(house, source, _columns(columns), limit=limit, dry_run=dry_run, as_json=as_json))
 
 
 @app.command(epilog="Example: python -m batch ingest history.csv --map 'Tipo de cierre=resolution_kind' --prune")
@@ -95,8 +94,8 @@ def ingest(
     from batch.commands import ingest_file
     from batch.settings import load_settings
 
-    house = open_house(load_settings(config), own=True)
-    _end(ingest_file(house, file, _columns(columns), prune=prune, dry_run=dry_run, as_json=as_json))
+    with open_house(load_settings(config), own=True) as house:
+        _end(ingest_file(house, file, _columns(columns), prune=prune, dry_run=dry_run, as_json=as_json))
 
 
 @app.command(epilog="Example: python -m batch fit --encoder")
@@ -114,7 +113,8 @@ def fit(
     from batch.commands import fit_house
     from batch.settings import load_settings
 
-    _end(fit_house(open_house(load_settings(config)), encoder=encoder, lora=lora, epochs=epochs, as_json=as_json))
+    with open_house(load_settings(config)) as house:
+        _end(fit_house(house, encoder=encoder, lora=lora, epochs=epochs, as_json=as_json))
 
 
 @app.command(epilog='Example: python -m batch search "no me llega el código al móvil" -k 5')
@@ -130,7 +130,8 @@ def search(
     from batch.commands import search_house
     from batch.settings import load_settings
 
-    _end(search_house(open_house(load_settings(config)), text, k, _pairs(where, "--where"), as_json=as_json))
+    with open_house(load_settings(config)) as house:
+        _end(search_house(house, text, k, _pairs(where, "--where"), as_json=as_json))
 
 
 @app.command(
@@ -180,7 +181,8 @@ def report(
     from batch.commands import report_run
     from batch.settings import load_settings
 
-    _end(report_run(open_house(load_settings(config)), name, as_json=as_json))
+    with open_house(load_settings(config)) as house:
+        _end(report_run(house, name, as_json=as_json))
 
 
 @app.command(epilog="Example: TAMIZ_CRITIC__APPROVE_AT=70 python -m batch settings")

@@ -80,6 +80,8 @@ def _run(
     name = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
     with _stages("Fitting") as stage:
         fitted = house.fitted(stage)
+        stage("loading the embedder")
+        house.embedder.encode(["warm"])
     settings = house.settings
     with Journal(house.home / "journal.sqlite") as journal:
         run = Run(
@@ -165,7 +167,7 @@ def ingest_file(house: House, file: Path, columns: Mapping[str, str], *, prune: 
         console.say(f"{len(history.exemplars)} resolved tickets can be taken in; nothing was changed.")
     else:
         with _counted("Ingest") as progress:
-            done = ingest(house.shelf, house.embedder, history.exemplars, source=file.name, prune=prune, progress=progress)
+            done = ingest(house.shelf, house.remembering, history.exemplars, source=file.name, prune=prune, progress=progress)
         if as_json:
             sys.stdout.write(json.dumps(asdict(done)) + "\n")
         else:
@@ -266,7 +268,7 @@ def evaluate_tables(
         stage = stack.enter_context(_stages("Evaluate"))
         train = _encoder_trainer(settings, settings.home / "encoder", stack, 0, 3) if encoder else None
         result = evaluate(
-            plan, home, Intake(load_key(home / "key")), make_embedder(settings, home), settings,
+            plan, home, Intake(load_key(home / "key")), make_embedder(settings), settings,
             train_encoder=train, baselines=_baselines(trials, stage) if trials else None, progress=stage,
         )  # fmt: skip
     if json_out:

@@ -32,6 +32,7 @@ from intake import Intake
 from knowledge.base import KnowledgeBase, shelf_at
 from knowledge.cache import CachedEmbedder
 from knowledge.duplicates import shared
+from knowledge.embedder import Embedder
 from knowledge.ingest import ingest
 from servicedesk.tables import read_table, to_resolved, to_tickets
 
@@ -60,7 +61,7 @@ def evaluate(
     plan: Plan,
     home: Path,
     intake: Intake,
-    embedder: CachedEmbedder,
+    embedder: Embedder,
     settings: Settings,
     *,
     train_encoder: TrainEncoder | None = None,
@@ -69,19 +70,20 @@ def evaluate(
 ) -> dict[str, Any]:
     """Run it all under `home`, a directory that the caller throws away. The structure is that of the published JSON."""
     seconds = _Stages(progress)
+    remembering = CachedEmbedder(embedder, home / "vectors.sqlite")
     with seconds("read and clean"):
         resolved, problems = to_resolved(read_table(plan.kb, plan.columns, extra=plan.fields, require_text=True))
         taxonomy = taxonomy_of([row.ticket.labels for row in resolved], plan.fields, plan.definitions)
         history = to_exemplars(resolved, taxonomy, intake, plan.kb.name)
     with seconds("embed and index"):
         shelf = shelf_at(home)
-        ingest(shelf, embedder, history.exemplars, source=plan.kb.name)
+        ingest(shelf, remembering, history.exemplars, source=plan.kb.name)
         knowledge = KnowledgeBase.open(shelf, embedder, floor=settings.knowledge.floor)
     with seconds("fit"):
         exemplars = knowledge.exemplars()
-        vectors = embedder.encode([exemplar.text for exemplar in exemplars])
+        vectors = remembering.encode([exemplar.text for exemplar in exemplars])
         fitted = fit(
-            taxonomy, exemplars, vectors, _search(knowledge), embedder.encode, k=plan.k, train_encoder=train_encoder,
+            taxonomy, exemplars, vectors, _search(knowledge), remembering.encode, k=plan.k, train_encoder=train_encoder,
             progress=progress,
         )  # fmt: skip
     with seconds("test"):

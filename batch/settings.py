@@ -55,7 +55,7 @@ class CriticSettings(_Section):
 class RunSettings(_Section):
     """How a run goes."""
 
-    chunk: int = Field(128, ge=1, description="tickets decided and journalled together")
+    chunk: int = Field(256, ge=1, description="tickets decided and journalled together")
     language: str = Field("", description="es or en for reports; empty: that of the terminal")
 
 

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -38,7 +38,7 @@ class Label(_Strict):
 
     name: str = Field(min_length=1)
     definition: Mapping[str, str] = Field(default_factory=dict)
-    synonyms: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    synonyms: Mapping[str, tuple[Annotated[str, Field(pattern=r"\S")], ...]] = Field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:

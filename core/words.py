@@ -56,6 +56,8 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "es": "contiene instrucciones al sistema, que se quitaron",
     },
     "likely_right": {"en": "experts and past tickets agree", "es": "los expertos y los casos pasados coinciden"},
+    # why nothing is proposed to be done
+    "no_precedent": {"en": "no past ticket is near enough to say what to do", "es": "ningún caso pasado es lo bastante parecido"},
     # what to try
     "avoid_exemplars": {"en": "leave out {count} exemplars that pull away", "es": "dejar fuera {count} casos que desvían"},
     "ask_user": {"en": "ask the user for more detail", "es": "pedir más detalle al usuario"},

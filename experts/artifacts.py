@@ -37,6 +37,8 @@ def save_fitted(fitted: Fitted, home: Path, knowledge_version: str, embedder: st
     Raises:
         StorageError: it can't be written; the version in use stays.
     """
+    from safetensors import SafetensorError
+
     about = _about(fitted, knowledge_version, embedder)
     text = json.dumps(about, ensure_ascii=False, indent=1)
     version = sha256(text.encode()).hexdigest()[:12]
@@ -44,7 +46,7 @@ def save_fitted(fitted: Fitted, home: Path, knowledge_version: str, embedder: st
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        (partial / "fit.json").write_text(text)
+        (partial / "fit.json").write_text(text, encoding="utf-8")
         _save_arrays(fitted, partial)
         if isinstance(fitted.encoder, EncoderExpert):
             shutil.copytree(fitted.encoder.path, partial / "encoder", copy_function=_link)
@@ -53,7 +55,7 @@ def save_fitted(fitted: Fitted, home: Path, knowledge_version: str, embedder: st
         pointer = root / "current.partial"
         pointer.write_text(version)
         os.replace(pointer, root / "current")
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise StorageError(f"The fit can't be written to {root} ({error}).", remedy="Free some space and fit again.") from error
     for old in root.iterdir():
         if old.is_dir() and old.name != version:
@@ -65,7 +67,7 @@ def current_fit(home: Path) -> dict[str, Any] | None:
     """What is known about the fit in use (format, knowledge_version, taxonomy, embedder, ...), or None where there is none."""
     try:
         version = (home / "fit" / "current").read_text().strip()
-        about: dict[str, Any] = json.loads((home / "fit" / version / "fit.json").read_text())
+        about: dict[str, Any] = json.loads((home / "fit" / version / "fit.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -79,6 +81,8 @@ def load_fitted(home: Path, taxonomy: Taxonomy, knowledge_version: str, embedder
     Raises:
         FitError: there is none, or it belongs to another knowledge base, taxonomy, embedder or format.
     """
+    from safetensors import SafetensorError
+
     about = current_fit(home)
     if about is None:
         raise FitError("Nothing has been fitted yet.", remedy=REFIT)
@@ -87,7 +91,7 @@ def load_fitted(home: Path, taxonomy: Taxonomy, knowledge_version: str, embedder
         raise FitError(f"The fit was made with another {', '.join(stale)}.", remedy=REFIT)
     try:
         return _restore(about, taxonomy, home / "fit" / about["version"])
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
         raise FitError(f"The fit in {home / 'fit'} can't be read ({error}).", remedy=REFIT) from error
 
 
@@ -131,7 +135,7 @@ def _save_arrays(fitted: Fitted, path: Path) -> None:
     arrays |= {f"label_text.{name}": vectors for name, vectors in fitted.label_text.texts.items()}
     save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path / "arrays.safetensors")
     for file, terms in zip(("words.json", "characters.json"), vocabulary.terms, strict=True):
-        (path / file).write_text(json.dumps(sorted(terms, key=lambda term: terms[term]), ensure_ascii=False))
+        (path / file).write_text(json.dumps(sorted(terms, key=lambda term: terms[term]), ensure_ascii=False), encoding="utf-8")
 
 
 def _restore(about: dict[str, Any], taxonomy: Taxonomy, path: Path) -> Fitted:
@@ -140,7 +144,8 @@ def _restore(about: dict[str, Any], taxonomy: Taxonomy, path: Path) -> Fitted:
     arrays = load_file(path / "arrays.safetensors")
     fields = tuple(about["fields"])
     words, characters = (
-        {term: i for i, term in enumerate(json.loads((path / file).read_text()))} for file in ("words.json", "characters.json")
+        {term: i for i, term in enumerate(json.loads((path / file).read_text(encoding="utf-8")))}
+        for file in ("words.json", "characters.json")
     )
     linear, probe = (
         {name: _head(arrays, f"{expert}.{name}", about["unseen"][expert][name]) for name in fields}

@@ -41,7 +41,9 @@ class Logistic:
 
 
 def fit_logistic(x: Floats, right: Bools) -> Logistic:
-    """Fit on (rows, features) and (rows,). Where all are right, or all wrong, the smoothed rate is the answer."""
+    """Fit on (rows, features) and (rows,). Where all are right, or all wrong, the smoothed rate is the answer; of no row, 0.5."""
+    if not len(x):
+        return Logistic((0.0,) * x.shape[1], (1.0,) * x.shape[1], (0.0,) * x.shape[1], 0.0)
     mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
     coef = np.zeros(x.shape[1])
     rate = (right.sum() + 1.0) / (len(right) + 2.0)
@@ -93,8 +95,9 @@ class StatisticalCritic:
         self, evidence: Evidence, opinions: Opinions, row: int, triage: Triage, right: Mapping[str, float], score: float
     ) -> Verdict:
         ticket, near = evidence.tickets[row], evidence.neighbors[row]
-        doubts = tuple(field for field, p in right.items() if p < DOUBT)
-        rejected = score < self.approve_at
+        # Written so that nan, which compares with nothing, is doubted and rejected.
+        doubts = tuple(field for field, p in right.items() if not p >= DOUBT)
+        rejected = not score >= self.approve_at
         avoid = frozenset(n.exemplar.id for n in near if n.exemplar.id in self.suspects) if rejected else frozenset()
         looked_at = doubts or (tuple(right) if rejected else ())
         reasons = [

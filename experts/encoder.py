@@ -164,6 +164,7 @@ def load_encoder(path: Path) -> tuple[EncoderModel, EncoderSettings]:
     Raises:
         FitError: there is no encoder at `path`, or it is incomplete.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
@@ -171,8 +172,8 @@ def load_encoder(path: Path) -> tuple[EncoderModel, EncoderSettings]:
         settings = EncoderSettings(**about["settings"])
         model = EncoderModel(path, about["sizes"], settings.lora_rank, pretrained=False)
         model.load_state(load_file(path / "weights.safetensors"))
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
         raise FitError(
-            f"The encoder at {path} can't be read ({error}).", remedy="Run `python -m batch fit --encoder` again."
+            f"The encoder at {path} can't be read ({str(error)[:200]}).", remedy="Run `python -m batch fit --encoder` again."
         ) from error
     return model, settings

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import FitError
 from core.taxonomy import Taxonomy
 from core.triage import LogProbs
 from experts.encoder import EncoderExpert, EncoderModel, EncoderSettings, load_encoder, save_encoder
@@ -45,7 +46,7 @@ def train_encoder(
     """Train for out-of-fold opinions and to serve; `folds` is each text's fold. Resumes what an earlier, equal call left."""
     sizes = {f: len(taxonomy.labels(f)) for f in fields}
     gold = _gold(labels, taxonomy, fields)
-    home = workdir / _digest(settings, texts, gold)
+    home = workdir / _digest(settings, texts, gold, sizes, folds)
     numbers = np.unique(folds)
     single = len(texts) > CROSS_FIT_LIMIT
     rows = np.flatnonzero(folds == numbers[0]) if single else np.arange(len(texts))
@@ -77,14 +78,22 @@ def _fold(
     stage: str,
     progress: Progress,
 ) -> dict[str, LogProbs]:
-    """Train on `seen` unless that is already done, and say what the model thinks of `held`."""
-    if (path / "encoder.json").exists():
-        model, _ = load_encoder(path)
-    else:
+    """Train on what is labelled of `seen` unless that is already done, and say what the model thinks of `held`."""
+    model = _finished(path)
+    if model is None:
+        seen = seen[np.any([g[seen] != IGNORED for g in gold.values()], axis=0)]
         model = _train(settings, path, [texts[i] for i in seen], {f: g[seen] for f, g in gold.items()}, sizes, stage, progress)
         save_encoder(model, settings, path)
         (path / "checkpoint.safetensors").unlink(missing_ok=True)
     return model.log_probs([texts[i] for i in held], settings.max_tokens) if len(held) else {}
+
+
+def _finished(path: Path) -> EncoderModel | None:
+    """The model that an earlier run left; None where there is none or it is damaged, so that it is trained (again)."""
+    try:
+        return load_encoder(path)[0]
+    except FitError:
+        return None
 
 
 def _train(
@@ -107,8 +116,11 @@ def _train(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda s: min(1.0, (s + 1) / (0.06 * steps)) * max(0.0, 1 - s / steps)
     )
-    first = _resume(path, model, optimizer, schedule)
+    first = _resume(path, model, optimizer)
+    for _ in range(first * per_epoch):
+        schedule.step()
     for epoch in range(first, settings.epochs):
+        torch.manual_seed(settings.seed + epoch)  # a resumed epoch draws the same dropout
         model.train()
         for number, rows in enumerate(_batches(ids, settings, epoch)):
             loss = _loss(model.logits([ids[i] for i in rows]), {f: g[rows] for f, g in gold.items()}, settings.label_smoothing)
@@ -169,8 +181,16 @@ def _gold(labels: Sequence[Mapping[str, str]], taxonomy: Taxonomy, fields: Seque
     return gold
 
 
-def _digest(settings: EncoderSettings, texts: Sequence[str], gold: Mapping[str, NDArray[np.int64]]) -> str:
-    digest = sha256(json.dumps(asdict(settings), sort_keys=True).encode())
+def _digest(
+    settings: EncoderSettings,
+    texts: Sequence[str],
+    gold: Mapping[str, NDArray[np.int64]],
+    sizes: Mapping[str, int],
+    folds: NDArray[np.intp],
+) -> str:
+    """Of everything that the models depend on. With other folds an old model would have seen what it is asked about."""
+    digest = sha256(json.dumps([asdict(settings), dict(sizes)], sort_keys=True).encode())
+    digest.update(folds.astype(np.int64).tobytes())
     for text in texts:
         digest.update(text.encode() + b"\0")
     for name, values in gold.items():
@@ -191,9 +211,7 @@ def _checkpoint(path: Path, model: EncoderModel, optimizer: "torch.optim.Optimiz
     os.replace(partial, path / "checkpoint.safetensors")
 
 
-def _resume(
-    path: Path, model: EncoderModel, optimizer: "torch.optim.Optimizer", schedule: "torch.optim.lr_scheduler.LambdaLR"
-) -> int:
+def _resume(path: Path, model: EncoderModel, optimizer: "torch.optim.Optimizer") -> int:
     """Load the checkpoint if there is one; the number of epochs that are done."""
     from safetensors import safe_open
 
@@ -210,7 +228,4 @@ def _resume(
             _, number, name = key.split(".", 2)
             state.setdefault(int(number), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-    steps = int(next(iter(state.values()))["step"].item())
-    for _ in range(steps):
-        schedule.step()
     return epoch

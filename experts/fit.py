@@ -61,7 +61,7 @@ def fit(
     Raises:
         FitError: no field has enough labelled exemplars.
     """
-    labels = [exemplar.labels for exemplar in exemplars]
+    labels = known_labels(taxonomy, exemplars)
     fields = fittable_fields(taxonomy, labels)
     texts = [exemplar.text for exemplar in exemplars]
     fold = fold_exemplars(exemplars, fields[0], folds, seed)
@@ -104,6 +104,12 @@ def fit(
     )
 
 
+def known_labels(taxonomy: Taxonomy, exemplars: Sequence[Exemplar]) -> list[dict[str, str]]:
+    """Each exemplar's labels as far as the taxonomy has them: it may have been changed since they were ingested."""
+    known = {field: frozenset(taxonomy.labels(field)) for field in taxonomy.fields}
+    return [{f: label for f, label in e.labels.items() if label in known.get(f, ())} for e in exemplars]
+
+
 def fittable_fields(taxonomy: Taxonomy, labels: Sequence[Mapping[str, str]]) -> tuple[str, ...]:
     """The active fields with at least MIN_LABELLED exemplars and two labels among them."""
     seen = {f: [row[f] for row in labels if f in row] for f in taxonomy.active()}
@@ -134,14 +140,17 @@ def _cross_fit(
 
 
 def _fit_field(oof: OutOfFold, field: str, gold: NDArray[np.intp], among: NDArray[np.bool_]) -> FieldFusion:
+    """The equal pool where none of the rows has a label."""
     rows = np.flatnonzero((gold >= 0) & among)
+    if not len(rows):
+        return FieldFusion(dict.fromkeys(oof.opinions, 1.0 / len(oof.opinions)), 1.0)
     return fit_fusion({name: said[field][rows] for name, said in oof.opinions.items()}, gold[rows])
 
 
 def _gold(taxonomy: Taxonomy, field: str, labels: Sequence[Mapping[str, str]]) -> NDArray[np.intp]:
-    """Label indices, -1 where an exemplar has none."""
+    """Label indices, -1 where an exemplar has none that the taxonomy knows."""
     index = {name: i for i, name in enumerate(taxonomy.labels(field))}
-    return np.array([index[row[field]] if field in row else -1 for row in labels], dtype=np.intp)
+    return np.array([index.get(row.get(field, ""), -1) for row in labels], dtype=np.intp)
 
 
 def _correctness(
@@ -210,7 +219,7 @@ def _quality(
     quality = {}
     for field in fields:
         gold = _gold(taxonomy, field, [labels[i] for i in oof.rows])
-        known = gold >= 0
-        accuracy = {name: float((said[field].argmax(axis=1) == gold)[known].mean()) for name, said in oof.opinions.items()}
-        quality[field] = {"n": float(known.sum()), "fusion": float(np.nanmean(right[field])), **accuracy}
+        n = max(1, int((gold >= 0).sum()))
+        accuracy = {name: float((said[field].argmax(axis=1) == gold).sum()) / n for name, said in oof.opinions.items()}
+        quality[field] = {"n": float((gold >= 0).sum()), "fusion": float((right[field] == 1.0).sum()) / n, **accuracy}
     return quality

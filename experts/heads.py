@@ -35,7 +35,8 @@ class Head:
         """(tickets, labels) from features (tickets, terms)."""
         result = np.full((features.shape[0], labels), self.unseen)
         scores = np.asarray(features @ self.coef.T, dtype=np.float64) + self.intercept
-        result[:, self.classes] = normalise(scores)
+        if len(self.classes):
+            result[:, self.classes] = normalise(scores)
         return normalise(result)
 
 

@@ -24,7 +24,8 @@ PRIOR_VOTES = 0.5
 class NeighborVote:
     """Similarity-weighted vote, smoothed with the priors: field -> probabilities over its labels, shape (labels,).
 
-    With `wording` the overlap of character 4-grams is added to the cosine.
+    A neighbour whose label is not in the taxonomy (any more) is not heard. With `wording` the overlap of character 4-grams
+    is added to the cosine.
     """
 
     taxonomy: Taxonomy
@@ -47,7 +48,7 @@ class NeighborVote:
         prior = self.priors[field]
         votes = np.tile(PRIOR_VOTES * prior, (len(neighbors), 1))
         for row, near in enumerate(neighbors):
-            heard = [i for i, n in enumerate(near) if field in n.exemplar.labels]
+            heard = [i for i, n in enumerate(near) if n.exemplar.labels.get(field) in index]
             if heard:
                 columns = [index[near[i].exemplar.labels[field]] for i in heard]
                 weights = np.exp(SHARPNESS * (nearness[row][heard] - nearness[row][heard].max()))

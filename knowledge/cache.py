@@ -71,7 +71,8 @@ class CachedEmbedder:
         digests = {text: _digest(text) for text in texts}
         found = self._found(list(digests.values()))
         missing = [text for text, digest in digests.items() if digest not in found]
-        report(len(texts) - len(missing))
+        if len(texts) > len(missing):
+            report(len(texts) - len(missing))
         for chunk in by_length(missing):
             vectors = self._embedder.encode(chunk)
             fresh = dict(zip((digests[text] for text in chunk), vectors, strict=True))
@@ -149,5 +150,13 @@ def _looked_up(database: sqlite3.Connection, model: str, digests: Sequence[bytes
             f"SELECT digest, vector FROM vectors WHERE model = ? AND digest IN ({marks})",  # noqa: S608 - marks only
             (model, *part),
         )
-        found.update((digest, np.frombuffer(blob, np.float32)) for digest, blob in rows)
-    return {digest: vector for digest, vector in found.items() if abs(float(vector @ vector) - 1.0) < 1e-3}
+        found.update((digest, vector) for digest, blob in rows if (vector := _unit_vector(blob)) is not None)
+    return found
+
+
+def _unit_vector(blob: bytes) -> Vectors | None:
+    """The stored vector, or None where the bytes are not one: it is then computed again."""
+    if len(blob) % 4:
+        return None
+    vector = np.frombuffer(blob, np.float32)
+    return vector if abs(float(vector @ vector) - 1.0) < 1e-3 else None

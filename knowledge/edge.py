@@ -43,6 +43,8 @@ SHARD_FOLDER = "shard"
 UPSERT_ROWS = 1_000
 SPACE_FACTOR, SPACE_FLOOR = 4, 64 << 20
 """Measured: a build takes up to 3.6 x the vectors' bytes, and the smallest one about 40 MB of mapped files."""
+GRAPH_FROM_KB = 1_000
+"""Vectors that a filter leaves, in KB, up to which they are all compared even where there is a graph."""
 
 _lines = TypeAdapter(Exemplar)
 
@@ -195,15 +197,13 @@ def _locked(folder: Path) -> FileLock:
 def _config(manifest: Manifest) -> "qdrant_edge.EdgeConfig":
     import qdrant_edge as edge
 
-    graph = edge.HnswIndexConfig(
-        m=0 if manifest.exact else GRAPH_LINKS, ef_construct=GRAPH_BUILD_BREADTH, full_scan_threshold=10_000
-    )
+    links = 0 if manifest.exact else GRAPH_LINKS
     return edge.EdgeConfig(
         # Unit vectors: the dot product is the cosine.
         vectors={DENSE: edge.EdgeVectorParams(size=manifest.dimension, distance=edge.Distance.Dot)},
         sparse_vectors={SPARSE: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
-        hnsw_config=graph,
-        optimizers=edge.EdgeOptimizersConfig(default_segment_number=1),
+        hnsw_config=edge.HnswIndexConfig(m=links, ef_construct=GRAPH_BUILD_BREADTH, full_scan_threshold=GRAPH_FROM_KB),
+        optimizers=edge.EdgeOptimizersConfig(default_segment_number=1, indexing_threshold=GRAPH_FROM_KB),
         # A version is published only after flush(), so a log of single writes would protect nothing.
         wal_enabled=False,
     )

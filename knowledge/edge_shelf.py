@@ -112,7 +112,7 @@ class EdgeShelf:
 @contextmanager
 def ingest_lock(folder: Path) -> Iterator[None]:
     """One ingest at a time."""
-    lock = FileLock.acquire(folder / INGEST_LOCK_FILE, wait=2.0)
+    lock = FileLock.acquire(folder / INGEST_LOCK_FILE, wait=1.0)
     if lock is None:
         raise KnowledgeError("Another ingest is under way.", remedy="Wait until it has finished, then run the command again.")
     try:

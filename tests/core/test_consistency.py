@@ -49,10 +49,9 @@ def test_equals_brute_force_on_random_taxonomies() -> None:
         taxonomy = random_taxonomy(rng)
         if taxonomy is None:
             continue
-        scales = rng.choice([0.5, 3.0, 10.0], size=3)
-        fused = {
-            f: normalise(rng.normal(0, scale, (1, len(taxonomy.labels(f))))) for f, scale in zip(FIELDS, scales, strict=True)
-        }
+        scales = rng.choice([0.5, 3.0, 10.0], size=3).tolist()
+        sizes = [len(taxonomy.labels(f)) for f in FIELDS]
+        fused = {f: normalise(c * rng.normal(size=(1, n))) for f, c, n in zip(FIELDS, scales, sizes, strict=True)}
         found, best = consistent_labels(taxonomy, fused, 0), brute_force(taxonomy, fused)
         argmax = {f: taxonomy.labels(f)[int(fused[f][0].argmax())] for f in FIELDS}
         searched += bool(taxonomy.violations(argmax))
@@ -74,7 +73,7 @@ def test_a_label_far_down_the_list_is_found_where_only_it_is_allowed() -> None:
             Rule(when={"a": "l1"}, allow={"b": ("l38",)}),
         ),
     )
-    falling = normalise(-0.1 * np.arange(40)[None, :])
+    falling = normalise(np.linspace(0.0, -4.0, 40)[None, :])
     found = consistent_labels(taxonomy, {"a": log_p((0.9, 0.1)), "b": falling}, 0)
     assert found == {"a": "l0", "b": "l39"}
 

@@ -1,105 +1,66 @@
-"""`infer_taxonomy` on the example company's history and on small hand-made tables; `dump_yaml` there and back."""
-
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+"""Label sets, kinds of resolution and definitions from a history: the example company's and small hand-made tables."""
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from infer_examples import EXAMPLES, LABELS, column, company, history, infer, label
 
 from core.errors import TaxonomyError
-from core.taxonomy import FieldSpec, Label, Mode, Priority, Rule, Taxonomy, contradictions
-from experts.infer import Inferred, dump_yaml, infer_taxonomy
-from experts.infer_labels import level_of
-
-EXAMPLES = Path(__file__).parents[2] / "mocks" / "examples"
-LABELS = ("category", "subcategory", "application", "urgency", "impact", "assignment_group", "resolution_kind")
-
-
-def infer(rows: Sequence[Mapping[str, str]], texts: Sequence[str] = (), language: str = "es", min_count: int = 1) -> Inferred:
-    return infer_taxonomy(rows, texts or [""] * len(rows), [language] * len(rows), name="Prueba", min_count=min_count)
-
-
-def column(field: str, *counted: tuple[str, int]) -> list[dict[str, str]]:
-    return [{field: value} for value, n in counted for _ in range(n)]
-
-
-def label(inferred: Inferred, field: str, name: str) -> Label:
-    return next(found for found in inferred.taxonomy.fields[field].labels if found.name == name)
-
-
-@pytest.fixture(scope="module")
-def history() -> list[dict[str, str]]:
-    return [json.loads(line) for line in (EXAMPLES / "resolved.jsonl").read_text().splitlines()]
-
-
-@pytest.fixture(scope="module")
-def company(history: list[dict[str, str]]) -> Inferred:
-    fields = (*LABELS, "id", "subject", "channel")
-    return infer_taxonomy(
-        [{f: row[f] for f in fields} for row in history],
-        [f"{row['subject']}\n{row['description']}" for row in history],
-        [row["language"] for row in history],
-        name="Albéniz: prueba",
-    )
-
+from core.taxonomy import Mode, Taxonomy, contradictions
 
 # --- the example company -----------------------------------------------------------------------------------------------
 
 
-def test_finds_the_label_sets_of_the_written_taxonomy(company: Inferred, history: list[dict[str, str]]) -> None:
+def test_finds_the_label_sets_of_the_written_taxonomy() -> None:
     written = Taxonomy.model_validate(yaml.safe_load((EXAMPLES / "taxonomy.yaml").read_text()))
     for field in LABELS:
-        assert set(company.taxonomy.labels(field)) == {row[field] for row in history} <= set(written.labels(field))
-    assert set(company.taxonomy.systems) == set(written.systems)
-    assert company.taxonomy.priority == written.priority
-    assert contradictions(company.taxonomy) == []
+        assert set(company().taxonomy.labels(field)) == {row[field] for row in history()} <= set(written.labels(field))
+    assert set(company().taxonomy.systems) == set(written.systems)
+    assert company().taxonomy.priority == written.priority
+    assert contradictions(company().taxonomy) == []
 
 
-def test_columns_that_are_no_label_sets_are_left_out_with_the_reason(company: Inferred) -> None:
-    assert "channel" in company.taxonomy.fields
-    assert "id" not in company.taxonomy.fields
-    assert "subject" not in company.taxonomy.fields
-    assert "id: left out, 428 different values in 428 rows are no label set." in company.notes
+def test_columns_that_are_no_label_sets_are_left_out_with_the_reason() -> None:
+    assert "channel" in company().taxonomy.fields
+    assert "id" not in company().taxonomy.fields
+    assert "subject" not in company().taxonomy.fields
+    assert "id: left out, 428 different values in 428 rows are no label set." in company().notes
 
 
-def test_every_row_of_the_history_is_readable(company: Inferred, history: list[dict[str, str]]) -> None:
-    for row in history:
+def test_every_row_of_the_history_is_readable() -> None:
+    for row in history():
         for field in LABELS:
-            assert company.taxonomy.canonical(field, row[field]) == row[field]
+            assert company().taxonomy.canonical(field, row[field]) == row[field]
 
 
-def test_rules_keep_their_promise_on_the_history(company: Inferred, history: list[dict[str, str]]) -> None:
+def test_rules_keep_their_promise_on_the_history() -> None:
     written = Taxonomy.model_validate(yaml.safe_load((EXAMPLES / "taxonomy.yaml").read_text()))
     subcategories = {r.when["category"]: set(r.allow["subcategory"]) for r in written.rules if "subcategory" in r.allow}
-    for rule in company.taxonomy.rules:
-        rows = [row for row in history if all(row[f] == name for f, name in rule.when.items())]
+    for rule in company().taxonomy.rules:
+        rows = [row for row in history() if all(row[f] == name for f, name in rule.when.items())]
         for field, allowed in rule.allow.items():
             kept = sum(row[field] in allowed for row in rows)
             assert len(rows) >= 10
             assert kept >= 0.98 * len(rows)
-            assert len(allowed) < len(company.taxonomy.labels(field))
+            assert len(allowed) < len(company().taxonomy.labels(field))
         if "subcategory" in rule.allow:
             assert set(rule.allow["subcategory"]) == subcategories[rule.when["category"]]
-    assert {tuple(rule.when) for rule in company.taxonomy.rules} == {("category",), ("category", "application")}
+    assert {tuple(rule.when) for rule in company().taxonomy.rules} == {("category",), ("category", "application")}
 
 
-def test_the_exceptions_are_counted(company: Inferred, history: list[dict[str, str]]) -> None:
-    broken = [row for row in history if company.taxonomy.violations({f: row[f] for f in LABELS})]
-    assert bool(broken) == any(note.startswith("rules: ") for note in company.notes)
+def test_the_exceptions_are_counted() -> None:
+    broken = [row for row in history() if company().taxonomy.violations({f: row[f] for f in LABELS})]
+    assert bool(broken) == any(note.startswith("rules: ") for note in company().notes)
 
 
-def test_definitions_are_words_of_the_labels_own_texts(company: Inferred, history: list[dict[str, str]]) -> None:
-    printer = label(company, "subcategory", "Impresora").definition
+def test_definitions_are_words_of_the_labels_own_texts() -> None:
+    printer = label(company(), "subcategory", "Impresora").definition
     assert printer["es"].startswith("Aparece con: ")
     assert printer["en"].startswith("Seen with: ")
     assert "etiquetas" in printer["es"]
     assert "printer" in printer["en"]
     texts = " ".join(
         f"{row['subject']} {row['description']}".lower()
-        for row in history
+        for row in history()
         if row["subcategory"] == "Impresora" and row["language"] == "en"
     )
     words = printer["en"].removeprefix("Seen with: ").split(", ")
@@ -107,18 +68,18 @@ def test_definitions_are_words_of_the_labels_own_texts(company: Inferred, histor
     assert all(word in texts for word in words)
     assert not {"the", "and", "hola", "thanks", "que"} & {
         word
-        for spec in company.taxonomy.fields.values()
+        for spec in company().taxonomy.fields.values()
         for found in spec.labels
         for text in found.definition.values()
         for word in text.partition(": ")[2].split(", ")
     }
 
 
-def test_modes_and_targets(company: Inferred, history: list[dict[str, str]]) -> None:
-    assert {spec.mode for spec in company.taxonomy.fields.values()} == {Mode.AUTOFILL}
-    assert {spec.target_precision for spec in company.taxonomy.fields.values()} == {0.95}
-    fewer = infer([{"category": row["category"]} for row in history[:199]])
-    assert fewer.taxonomy.fields["category"].mode is Mode.SUGGEST
+def test_modes_and_targets() -> None:
+    assert {spec.mode for spec in company().taxonomy.fields.values()} == {Mode.AUTOFILL}
+    assert {spec.target_precision for spec in company().taxonomy.fields.values()} == {0.95}
+    for rows, mode in ((199, Mode.SUGGEST), (200, Mode.AUTOFILL)):
+        assert infer([{"category": row["category"]} for row in history()[:rows]]).taxonomy.fields["category"].mode is mode
 
 
 # --- labels -----------------------------------------------------------------------------------------------------------
@@ -246,131 +207,3 @@ def test_the_labels_own_name_and_stop_words_say_nothing_new() -> None:
     inferred = infer(rows, texts)
     assert label(inferred, "category", "Impresora").definition == {"es": "Aparece con: imprime"}
     assert label(inferred, "category", "Red").definition == {}
-
-
-# --- levels --------------------------------------------------------------------------------------------------------------
-
-
-def test_level_words_get_the_obvious_synonyms() -> None:
-    inferred = infer(column("urgency", ("Baja", 3), ("Crítica", 1), ("Alta", 2), ("Media", 2)))
-    assert inferred.taxonomy.labels("urgency") == ("Crítica", "Alta", "Media", "Baja")
-    for text, name in (("critical", "Crítica"), ("HIGH", "Alta"), ("alto", "Alta"), ("Medium", "Media"), ("low", "Baja")):
-        assert inferred.taxonomy.match("urgency", text) == name
-    assert infer(column("category", ("Alta", 2), ("Baja", 1))).taxonomy.match("category", "high") is None
-
-
-def test_no_synonyms_where_two_labels_share_a_level() -> None:
-    inferred = infer(column("priority", ("Alta", 2), ("High", 1), ("Low", 1)))
-    assert label(inferred, "priority", "Alta").synonyms == {}
-    assert inferred.taxonomy.match("priority", "high") == "High"
-    assert inferred.taxonomy.match("priority", "baja") == "Low"
-    assert "priority: 'Alta', 'High' look like one level; keep one, the others as its synonyms." in inferred.notes
-
-
-@pytest.mark.parametrize(("name", "level"), [("2 - Alta", "high"), ("P1: Critical", "critical"), ("baja", "low"), ("2", "")])
-def test_levels_are_read_through_numbering(name: str, level: str) -> None:
-    assert level_of(name) == level
-
-
-def levels(field: str, *names: str) -> list[dict[str, str]]:
-    return [{field: name} for name in names]
-
-
-def test_priority_matrix_needs_three_recognised_levels_of_both() -> None:
-    urgency, impact = ("low", "high", "medium"), ("Medio", "Alto", "Bajo")
-    both = [{"urgency": u, "impact": i} for u, i in zip(urgency, impact, strict=True)]
-    taxonomy = infer(both).taxonomy
-    assert taxonomy.priority is not None
-    assert taxonomy.itil_priority({"urgency": "high", "impact": "Alto"}) == "P1"
-    assert taxonomy.itil_priority({"urgency": "low", "impact": "Alto"}) == "P3"
-    assert taxonomy.itil_priority({"urgency": "low", "impact": "Bajo"}) == "P5"
-    assert infer(levels("urgency", *urgency)).taxonomy.priority is None
-    four = [*both, {"urgency": "critical", "impact": "Bajo"}]
-    assert infer(four).taxonomy.priority is None
-    unknown = [{**row, "impact": row["impact"].replace("Bajo", "Planta 3")} for row in both]
-    assert infer(unknown).taxonomy.priority is None
-
-
-# --- rules ---------------------------------------------------------------------------------------------------------------
-
-
-def pairs(*counted: tuple[str, str, int]) -> list[dict[str, str]]:
-    return [{"category": c, "subcategory": s} for c, s, n in counted for _ in range(n)]
-
-
-def test_a_rule_needs_ten_rows_and_98_percent() -> None:
-    assert infer(pairs(("A", "a", 9), ("B", "b", 9))).taxonomy.rules == ()
-    ten = infer(pairs(("A", "a", 10), ("B", "b", 9)))
-    assert ten.taxonomy.rules == (Rule(when={"category": "A"}, allow={"subcategory": ("a",)}),)
-    one_in_fifty = infer(pairs(("A", "a", 49), ("A", "b", 1), ("B", "b", 9)))
-    assert [rule.when for rule in one_in_fifty.taxonomy.rules] == [{"category": "A"}]
-    assert "rules: 1 past ticket breaks the one for category 'A'." in one_in_fifty.notes
-    one_in_forty = infer(pairs(("A", "a", 39), ("A", "b", 1), ("B", "b", 9)))
-    assert one_in_forty.taxonomy.rules == ()
-
-
-def test_a_rule_must_exclude_something_and_allows_what_is_seen_twice() -> None:
-    assert infer(pairs(("A", "a", 10), ("A", "b", 2))).taxonomy.rules == ()
-    seen_twice = infer(pairs(("A", "a", 10), ("A", "b", 2), ("B", "c", 3)))
-    assert seen_twice.taxonomy.rules == (Rule(when={"category": "A"}, allow={"subcategory": ("a", "b")}),)
-
-
-def test_in_a_large_category_one_percent_is_needed() -> None:
-    inferred = infer(pairs(("A", "a", 297), ("A", "b", 2), ("B", "b", 9)))
-    assert inferred.taxonomy.rules == (Rule(when={"category": "A"}, allow={"subcategory": ("a",)}),)
-    assert "rules: 2 past tickets break the one for category 'A'." in inferred.notes
-
-
-def test_the_application_narrows_the_group_down() -> None:
-    counted = (
-        ("App", "ERP", "Negocio", 12),
-        ("App", "WMS", "Logística", 12),
-        ("Red", "", "Redes", 12),
-        ("App", "BI", "Datos", 9),
-    )
-    rows = [{"category": c, "application": a, "assignment_group": g} for c, a, g, n in counted for _ in range(n)]
-    rules = infer(rows).taxonomy.rules
-    assert Rule(when={"category": "Red"}, allow={"assignment_group": ("Redes",)}) in rules
-    assert Rule(when={"category": "App", "application": "WMS"}, allow={"assignment_group": ("Logística",)}) in rules
-    assert Rule(when={"category": "App"}, allow={"assignment_group": ("Logística", "Negocio", "Datos")}) in rules
-    assert len(rules) == 4
-
-
-# --- YAML ----------------------------------------------------------------------------------------------------------------
-
-
-def test_yaml_reads_back_equal_and_shows_one_label_a_line(company: Inferred) -> None:
-    text = dump_yaml(company.taxonomy, company.notes)
-    assert Taxonomy.model_validate(yaml.safe_load(text)) == company.taxonomy
-    labels = sum(len(spec.labels) for spec in company.taxonomy.fields.values())
-    assert sum(line.startswith("      - {name: ") for line in text.splitlines()) == labels
-    for note in company.notes:
-        assert f"# - {note}" in text
-
-
-def test_the_written_taxonomy_reads_back_equal() -> None:
-    written = Taxonomy.model_validate(yaml.safe_load((EXAMPLES / "taxonomy.yaml").read_text()))
-    assert Taxonomy.model_validate(yaml.safe_load(dump_yaml(written))) == written
-
-
-NASTY = st.one_of(
-    st.sampled_from(
-        ["no", "1", "1.0", "null", "~", "2024-01-01", "a: b", "- x", "#c", "a\nb", "'", '"', "[x]", "{y}", "é", "!t"]
-    ),
-    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12),
-)
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(name=NASTY, field=NASTY, labels=st.lists(NASTY, min_size=2, max_size=3), word=NASTY, note=NASTY)
-def test_any_text_survives_the_yaml(name: str, field: str, labels: list[str], word: str, note: str) -> None:
-    spec = FieldSpec(labels=tuple(Label(name=f"{i}{text}", definition={"no": word}) for i, text in enumerate(labels)))
-    names = [found.name for found in spec.labels]
-    taxonomy = Taxonomy(
-        version=word,
-        name=name,
-        fields={field: spec, f"{field}2": spec},
-        rules=(Rule(when={field: names[0]}, allow={f"{field}2": (names[1],)}),),
-        priority=Priority(rows=field, columns=f"{field}2", matrix={row: dict.fromkeys(names, word) for row in names}),
-    )
-    assert Taxonomy.model_validate(yaml.safe_load(dump_yaml(taxonomy, [note]))) == taxonomy

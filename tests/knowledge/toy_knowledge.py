@@ -50,7 +50,8 @@ class ToyEmbedder:
                 row[1 + hashed % 63] += 1 if hashed & 1024 else -1
         if progress:
             progress(len(texts))
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        return rows
 
 
 def past(count: int) -> list[Exemplar]:

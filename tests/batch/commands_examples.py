@@ -1,0 +1,131 @@
+"""The commands as a person runs them, over real files and a real desk on loopback, and what the desk says of it afterwards."""
+
+import io
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import httpx
+import yaml
+
+from batch.cli import main
+from core.taxonomy import Taxonomy
+from mocks.desk import create_desk
+from mocks.faults import Faults
+from mocks.serve import serve
+from observability.journal import Journal
+from observability.records import DecisionRecord, WritebackRecord
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "mocks" / "examples"
+RESOLVED, OPEN, GOLD = EXAMPLES / "resolved.jsonl", EXAMPLES / "open.jsonl", EXAMPLES / "open_gold.jsonl"
+TAXONOMY_FILE = EXAMPLES / "taxonomy.yaml"
+ACTOR = "tamiz"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left: its exit code and what it printed, with `err` unwrapped to single spaces."""
+
+    code: object
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output, which has to be one JSON document by the standard: no NaN."""
+        return json.loads(self.out, parse_constant=_no_constant)
+
+
+def _no_constant(name: str) -> None:
+    raise AssertionError(f"{name} is no JSON")
+
+
+def tamiz(*arguments: object) -> Result:
+    """Run a command in this process. An error that would be a traceback for the user is one here too."""
+    out, err = io.StringIO(), io.StringIO()
+    code: object = 0
+    with patch.object(sys, "argv", ["batch", *map(str, arguments)]), redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as exit_:
+            code = exit_.code or 0
+    return Result(code, out.getvalue(), " ".join(err.getvalue().split()))
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """The objects of a .jsonl file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """A .jsonl file of these objects."""
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def example_taxonomy() -> Taxonomy:
+    return Taxonomy.model_validate(yaml.safe_load(TAXONOMY_FILE.read_text(encoding="utf-8")))
+
+
+@contextmanager
+def running_desk(state: Path, tickets: Path = OPEN, faults: Faults | None = None) -> Iterator["Desk"]:
+    """The mock desk with its state under `state`, over HTTP."""
+    app = create_desk(state, tickets=tickets, faults=faults or Faults())
+    with serve(app) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        yield Desk(url, client)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A running desk, as somebody sees it who asks it over HTTP."""
+
+    url: str
+    client: httpx.Client
+
+    def tickets(self) -> dict[str, Any]:
+        return {ticket["id"]: ticket for ticket in self._get("/tickets", limit=1000)["tickets"]}
+
+    def history(self, ticket_id: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._get(f"/tickets/{ticket_id}/history")["history"]
+        return found
+
+    def comments(self, ticket_id: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._get(f"/tickets/{ticket_id}/comments")["comments"]
+        return found
+
+    def edit(self, ticket_id: str, **change: Any) -> None:
+        """A person changes a ticket."""
+        revision = self._get(f"/tickets/{ticket_id}")["revision"]
+        answer = self.client.patch(f"/tickets/{ticket_id}", json={"revision": revision, **change}, headers={"X-Actor": "ana"})
+        assert answer.status_code == 200, answer.text
+
+    def writes(self) -> dict[str, int]:
+        """How many times we wrote to each ticket: the revisions in its audit trail that are ours."""
+        trails = {ticket_id: self.history(ticket_id) for ticket_id in self.tickets()}
+        return {i: len({change["revision"] for change in trail if change["actor"] == ACTOR}) for i, trail in trails.items()}
+
+    def _get(self, path: str, **query: Any) -> Any:
+        answer = self.client.get(path, params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+def decisions(home: Path) -> list[DecisionRecord]:
+    """All decisions of a home's journal, oldest first."""
+    with Journal(home / "journal.sqlite") as journal:
+        return [record for record in journal.records(kind="decision") if isinstance(record, DecisionRecord)]
+
+
+def write_states(home: Path) -> dict[str, list[str]]:
+    """ticket id -> what the journal notes of its writes, oldest first."""
+    states: dict[str, list[str]] = {}
+    with Journal(home / "journal.sqlite") as journal:
+        for record in journal.records(kind="writeback"):
+            assert isinstance(record, WritebackRecord)
+            states.setdefault(record.ticket_id, []).append(record.state)
+    return states
