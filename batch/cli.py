@@ -13,6 +13,8 @@ import typer
 from core.errors import InputError, TamizError
 
 UNREADABLE_ROWS = 3
+STOPPED = 130
+"""What typer makes of Ctrl+C; shells use it too."""
 
 app = typer.Typer(
     help="Turns raw IT tickets into structured triage with evidence. Without a command: run.",
@@ -31,6 +33,8 @@ Json = Annotated[bool, typer.Option("--json", help="The result as JSON on standa
 
 def main() -> None:
     """Run the command; every foreseen error is one message and exit code 1."""
+    # Our matrices are small: OpenBLAS's threads spend ten times the work waiting for each other. Torch has its own threads.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -42,8 +46,10 @@ def main() -> None:
 
         complain(error)
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit("stopped; what was decided is in the journal, run again to go on")
+    except SystemExit as stop:
+        if stop.code == STOPPED:
+            sys.stderr.write("Stopped. What was decided is in the journal: run again to go on.\n")
+        raise
 
 
 @app.callback(invoke_without_command=True)

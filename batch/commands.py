@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from batch import console
 from batch.assemble import EXAMPLES, House, make_embedder, read_taxonomy
 from batch.settings import Settings, describe, load_settings
-from core.errors import FitError, RowError, TaxonomyError
+from core.errors import DeskError, RowError, TaxonomyError
 from core.ticket import CleanTicket, Ticket
 from observability.records import DecisionRecord
 
@@ -32,9 +32,19 @@ def run_desk(house: House, *, limit: int | None, dry_run: bool, as_json: bool) -
         source = house.settings.desk.url or "bundled mock desk"
         tickets = list(desk.open_tickets(limit))
         problems = list(desk.problems)
-        report = _run(house, source, tickets, problems, desk=desk, dry_run=dry_run)
+        report = _filed(house, _run(house, source, tickets, problems, desk=desk, dry_run=dry_run))
     _show(house, report, problems, as_json=as_json, left_alone=len(desk.settled))
+    _require_written(report)
     return len(problems)
+
+
+def _require_written(report: Mapping[str, Any]) -> None:
+    failed = [write for write in report["unwritten"] if write["state"] == "failed"]
+    if failed:
+        raise DeskError(
+            f"{len(failed)} decisions could not be written, the first for ticket {failed[0]['id']}: {failed[0]['error']}",
+            remedy="Run again: they are in the journal and are written then; nothing is written twice.",
+        )
 
 
 def run_file(house: House, source: Path, columns: Mapping[str, str], *, limit: int | None, dry_run: bool, as_json: bool) -> int:
@@ -48,12 +58,13 @@ def run_file(house: House, source: Path, columns: Mapping[str, str], *, limit: i
     rows = list(by_row.items())[:limit]
     prepare(house)
     report = _run(house, str(source), [ticket for _, ticket in rows], problems, desk=None, dry_run=dry_run)
+    more = {}
     if not dry_run:
         decided = {ticket["id"]: ticket for ticket in report["tickets"]}
         language = console.terminal_language(house.settings.run.language)
         results = {number: result_row(decided[ticket.id], language) for number, ticket in rows}
-        report["paths"] = {"results": str(write_beside(table, results, problems=repeated)), **report["paths"]}
-    _show(house, report, problems, as_json=as_json)
+        more["results"] = str(write_beside(table, results, problems=repeated))
+    _show(house, _filed(house, report, **more), problems, as_json=as_json)
     return len(problems)
 
 
@@ -93,35 +104,24 @@ def _run(
             def done(record: DecisionRecord, state: str) -> None:
                 advance()
 
-            totals = run.execute(tickets, {name: value for name, value, _, _ in describe(settings)}, done)
-        report = build_report(journal, find_run(journal, name), _thresholds(fitted), problems)
-    report["totals"]["settled"] = totals.get("settled", 0)
-    report["paths"] = write_report(house, report)
-    return report
+            run.execute(tickets, {name: value for name, value, _, _ in describe(settings)}, done)
+        return build_report(journal, find_run(journal, name), _thresholds(fitted), [_problem(problem) for problem in problems])
+
+
+def _problem(problem: RowError) -> dict[str, Any]:
+    return {"row": problem.row, "field": problem.field, "message": problem.message, "remedy": problem.remedy}
 
 
 def _thresholds(fitted: Any) -> dict[str, Any]:  # noqa: ANN401 - Fitted, whose room is imported late
     return {name: {**asdict(threshold), "holds": threshold.holds} for name, threshold in fitted.thresholds.items()}
 
 
-def write_report(house: House, report: Mapping[str, Any]) -> dict[str, str]:
-    """The run's report as page and JSON, and the review list; where they are."""
-    from batch.report import render_run
-    from batch.runreport import review_list
+def _filed(house: House, report: Mapping[str, Any], **more: str) -> dict[str, Any]:
+    """The report with the paths of the files it was written to, and of `more`."""
+    from batch.files import write_report
 
     language = console.terminal_language(house.settings.run.language)
-    folder = house.home / "runs" / str(report["run"])
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = {
-        "report": str(folder / "report.html"),
-        "review": str(folder / "review.csv"),
-        "journal": str(house.home / "journal.sqlite"),
-    }
-    complete = {**report, "paths": paths}
-    (folder / "report.json").write_text(json.dumps(complete, ensure_ascii=False, indent=1), encoding="utf-8")
-    (folder / "report.html").write_text(render_run(complete, "es" if language == "es" else "en"), encoding="utf-8")
-    (folder / "review.csv").write_text(review_list(complete, language), encoding="utf-8-sig")
-    return paths
+    return {**report, "paths": write_report(house.home, report, language, more)}
 
 
 def _show(house: House, report: Mapping[str, Any], problems: Sequence[RowError], *, as_json: bool, left_alone: int = 0) -> None:
@@ -138,6 +138,8 @@ def _show(house: House, report: Mapping[str, Any], problems: Sequence[RowError],
             console.out().print(f"{name:>8}: {path}", markup=False)
     if report["tickets"] and done and not as_json:
         console.say(f"{done} more were triaged before and have not changed since.")
+    if report["totals"]["settled"]:
+        console.say(f"{report['totals']['settled']} writes that an earlier run had not finished are done now.")
     console.show_problems(problems)
 
 
@@ -180,13 +182,13 @@ def ingest_file(house: House, file: Path, columns: Mapping[str, str], *, prune: 
 
 
 def _first_taxonomy(house: House, resolved: Sequence[Any], name: str, *, dry_run: bool) -> None:
+    from batch.files import save
     from batch.inference import infer_rows
 
     text = infer_rows(resolved, house.intake, name)
     if dry_run:
         raise TaxonomyError(f"There is no taxonomy {house.taxonomy_path} yet.", remedy="Make one with `taxonomy infer FILE`.")
-    house.taxonomy_path.parent.mkdir(parents=True, exist_ok=True)
-    house.taxonomy_path.write_text(text, encoding="utf-8")
+    save(house.taxonomy_path, text)
     console.say(f"There was no taxonomy: one was made from the file. Read and correct it: {house.taxonomy_path}")
 
 
@@ -258,9 +260,12 @@ def evaluate_tables(
 ) -> int:
     """`evaluate`."""
     from batch.evaluation import Plan, evaluate
+    from batch.files import require_place, save
     from batch.report import render_evaluation
     from intake import Intake, load_key
 
+    require_place(json_out)
+    require_place(html)
     definitions = read_taxonomy(settings.taxonomy) if settings.taxonomy else None
     plan = Plan(kb, test, fields, columns, definitions, settings.knowledge.neighbors, settings.run.chunk)
     with ExitStack() as stack:
@@ -272,10 +277,10 @@ def evaluate_tables(
             train_encoder=train, baselines=_baselines(trials, stage) if trials else None, progress=stage,
         )  # fmt: skip
     if json_out:
-        json_out.write_text(json.dumps(result, ensure_ascii=False, indent=1), encoding="utf-8")
+        save(json_out, json.dumps(result, ensure_ascii=False, indent=1))
     if html:
         language = console.terminal_language(settings.run.language)
-        html.write_text(render_evaluation(result, "es" if language == "es" else "en"), encoding="utf-8")
+        save(html, render_evaluation(result, "es" if language == "es" else "en"))
     console.show_evaluation(result)
     return 0
 
@@ -292,18 +297,17 @@ def _baselines(trials: int, stage: Any) -> Any:  # noqa: ANN401 - Baselines of `
 
 
 def report_run(house: House, name: str, *, as_json: bool) -> int:
-    """`report RUN`."""
+    """`report RUN`: what the journal does not hold (rows that could not be read, where results are) stays as it was written."""
+    from batch.files import earlier_report
     from batch.runreport import build_report, find_run
-    from experts.artifacts import current_fit
     from observability.journal import Journal
 
-    fit = current_fit(house.home)
-    if fit is None:
-        raise FitError("There is no fit, so there was no run.", remedy="Run `python -m batch`.")
-    thresholds = {n: {**t, "holds": t["value"] <= 1.0} for n, t in fit["thresholds"].items()}
     with Journal(house.home / "journal.sqlite") as journal:
-        report = build_report(journal, find_run(journal, name), thresholds)
-    report["paths"] = write_report(house, report)
+        entry = find_run(journal, name)
+        known = earlier_report(house.home, entry.run)
+        report = build_report(journal, entry, known.get("thresholds"), known.get("problems", ()))
+    results = known.get("paths", {}).get("results")
+    report = _filed(house, report, **({"results": results} if results else {}))
     if as_json:
         sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=1) + "\n")
     else:

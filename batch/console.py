@@ -106,6 +106,10 @@ def show_summary(report: Mapping[str, Any], language: str) -> None:
         console.print(Text.assemble((f"{totals[name]:>6} ", "bold"), (name, COLOURS[name])))
     for cause in report["causes"]:
         console.print(f"{cause['count']:>10}  {cause['text'][language]}", markup=False)
+    if totals["conflict"]:
+        console.print(
+            f"{totals['conflict']:>6} left alone: a person changed them meanwhile, the next run decides again", markup=False
+        )
     if totals["unreadable"]:
         console.print(f"{totals['unreadable']:>6} could not be read", markup=False)
     rate = report["tickets_per_second"]

@@ -75,16 +75,16 @@ class Run:
         return dict(totals)
 
     def settle(self) -> int:
-        """Carry out what earlier runs intended to write and did not finish; how many were settled."""
+        """Carry out what earlier runs intended to write and did not finish; how many of them are settled now."""
         if self.desk is None:
             return 0
-        settled = [self._write(self.desk, pending.decision) for pending in self.journal.pending_writes(source=self.source)]
-        if settled:
-            self.journal.append(settled)
-        return len(settled)
+        tried = [self._write(self.desk, pending.decision) for pending in self.journal.pending_writes(source=self.source)]
+        if tried:
+            self.journal.append(tried)
+        return sum(note.state != "failed" for note in tried)
 
     def _undone(self, tickets: Iterable[Ticket], totals: Counter[str]) -> Iterator[list[Ticket]]:
-        """Chunks of those that no earlier run has done; a dry run looks at all that are open."""
+        """Chunks of those that no earlier run has done; without a desk, of all."""
         iterator = iter(tickets)
         while chunk := list(itertools.islice(iterator, self.chunk)):
             done = self.journal.processed(((t.id, t.revision) for t in chunk), source=self.source) if self.desk else set()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from batch.comment import reasons
-from core.errors import InputError, RowError
+from core.errors import InputError
 from core.resolution import GROUP_FIELD
 from core.triage import Reason
 from core.words import say
@@ -15,6 +15,8 @@ from observability.journal import Journal, RunEntry
 from observability.records import DecisionRecord, ReasonGiven, WritebackRecord
 
 LANGUAGES = ("en", "es")
+UNWRITTEN = ("conflict", "failed")
+"""A person had changed the ticket meanwhile; the desk did not take it. What a run tried again for an earlier one counts too."""
 REVIEW_COLUMNS = ("ticket", "outcome", "score", "why", "proposed", "resolution", "summary")
 
 
@@ -35,17 +37,20 @@ def find_run(journal: Journal, name: str | None) -> RunEntry:
 def build_report(
     journal: Journal,
     entry: RunEntry,
-    thresholds: Mapping[str, Any],
-    problems: Sequence[RowError] = (),
-    paths: Mapping[str, str] | None = None,
+    thresholds: Mapping[str, Any] | None = None,
+    problems: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """The report's JSON document (see `batch.report_models`)."""
+    """The report's JSON document (see `batch.report_models`).
+
+    Args:
+        thresholds: those of the fit by field, with what would improve them; without, as far as the decisions noted them.
+        problems: row, field, message and remedy of each row that could not be read; the journal does not hold these.
+    """
     decisions = [r for r in journal.records(run=entry.run, kind="decision") if isinstance(r, DecisionRecord)]
     writes = {
-        (r.ticket_id, r.revision): r.state
-        for r in journal.records(run=entry.run, kind="writeback")
-        if isinstance(r, WritebackRecord)
+        (r.ticket_id, r.revision): r for r in journal.records(run=entry.run, kind="writeback") if isinstance(r, WritebackRecord)
     }
+    unwritten = [write for write in writes.values() if write.state in UNWRITTEN]
     finished = entry.finished
     totals = dict(finished.totals) if finished else {}
     return {
@@ -55,15 +60,17 @@ def build_report(
         "source": entry.started.source,
         "dry_run": entry.started.dry_run,
         "totals": {**_outcomes(decisions), "unreadable": len(problems), "written": totals.get("written", 0),
-                   "already_done": totals.get("already_done", 0)},
+                   "already_done": totals.get("already_done", 0), "settled": totals.get("settled", 0),
+                   **{state: sum(write.state == state for write in unwritten) for state in UNWRITTEN}},
         "causes": _causes(decisions),
         "tickets_per_second": finished.tickets_per_second if finished else None,
         "seconds": dict(finished.seconds) if finished else {},
-        "tickets": [_ticket(record, writes.get((record.ticket_id, record.revision), "none")) for record in decisions],
+        "tickets": [_ticket(record, writes.get((record.ticket_id, record.revision))) for record in decisions],
+        "unwritten": [{"id": write.ticket_id, "state": write.state, "error": write.error} for write in unwritten],
         "groups": _groups(decisions),
-        "thresholds": dict(thresholds),
+        "thresholds": dict(thresholds or _thresholds_used(decisions)),
         "versions": entry.started.versions.model_dump(),
-        "problems": [{"row": p.row, "field": p.field, "message": p.message, "remedy": p.remedy} for p in problems],
+        "problems": list(problems),
     }  # fmt: skip
 
 
@@ -93,6 +100,11 @@ def _outcomes(decisions: Sequence[DecisionRecord]) -> dict[str, int]:
     return {"tickets": len(decisions), **{name: counts[name] for name in ("accepted", "suggested", "escalated")}}
 
 
+def _thresholds_used(decisions: Iterable[DecisionRecord]) -> dict[str, Any]:
+    used = {name: threshold for record in decisions for name, threshold in record.thresholds.items()}
+    return {name: {**threshold.model_dump(), "holds": threshold.value is not None} for name, threshold in used.items()}
+
+
 def _causes(decisions: Iterable[DecisionRecord]) -> list[dict[str, Any]]:
     """The first cause of each escalation, by code; the values of the first ticket with it serve as an example."""
     count: Counter[str] = Counter()
@@ -116,7 +128,7 @@ def _said(given: Sequence[ReasonGiven]) -> list[dict[str, str]]:
     return [dict(zip(LANGUAGES, pair, strict=True)) for pair in zip(*by_language.values(), strict=True)]
 
 
-def _ticket(record: DecisionRecord, write: str) -> dict[str, Any]:
+def _ticket(record: DecisionRecord, write: WritebackRecord | None) -> dict[str, Any]:
     resolution = record.resolution
     return {
         "id": record.ticket_id,
@@ -141,7 +153,7 @@ def _ticket(record: DecisionRecord, write: str) -> dict[str, Any]:
         "priority": record.priority,
         "causes": _said(record.causes),
         "reasons": _said(record.verdict.reasons) if record.verdict else [],
-        "write": write,
+        "write": write.state if write else "none",
         "attempt": record.attempt,
     }
 

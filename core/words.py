@@ -46,6 +46,7 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "en": "the likeliest labels contradict a rule ({fields})",
         "es": "las etiquetas más probables contradicen una regla ({fields})",
     },
+    "uncertain": {"en": "{field} is uncertain ({label})", "es": "{field} es incierto ({label})"},
     "little_text": {"en": "there is little text to go by", "es": "hay poco texto en que apoyarse"},
     "unsupported": {
         "en": "no retrieved exemplar carries {label} for {field}",

@@ -15,7 +15,6 @@ whole knowledge base and predicts the test tickets, which nothing before that ha
 xgboost, lightgbm and optuna are the optional dependency group `baselines`.
 """
 
-import importlib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -275,5 +274,11 @@ def _lightgbm(trial: Trial, seed: int) -> Setting:
     return _tree_terms(trial), model
 
 
-def _optional(package: str) -> Any:
-    return importlib.import_module(package)
+def _knn(trial: Trial, seed: int) -> Setting:
+    from sklearn.neighbors import KNeighborsClassifier
+
+    k = trial.suggest_int("k", 1, 60, log=True)
+    sharpness = trial.suggest_float("sharpness", 0.0, 30.0)
+    # Vectors have length one, so a neighbour at cosine distance d votes with exp(-sharpness d).
+    weights = partial(_nearness, sharpness=sharpness)
+    return None, KNeighborsClassifier(k, weights=weights, metric="cosine", algorithm="brute")

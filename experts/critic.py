@@ -104,10 +104,15 @@ class StatisticalCritic:
             *_about_ticket(ticket, near, triage, self.taxonomy),
             *(reason for field in looked_at for reason in _about_field(triage.proposals[field], opinions, self.taxonomy, row)),
         ]
+        if rejected and not reasons:
+            worst = min(right, key=lambda field: right[field])
+            reasons.append(Reason("uncertain", {"field": worst, "label": triage.proposals[worst].label}))
         advice = [Reason("avoid_exemplars", {"count": str(len(avoid))})] if avoid else []
         if rejected:
             advice.append(Reason("ask_user" if len(ticket.text.split()) < FEW_WORDS else "label_more"))
-        return Verdict(score, tuple(reasons) or (Reason("likely_right"),), doubts, avoid, tuple(advice))
+        if not reasons and not rejected:
+            reasons.append(Reason("likely_right"))
+        return Verdict(score, tuple(reasons), doubts, avoid, tuple(advice))
 
 
 def judged_fields(taxonomy: Taxonomy, fields: Sequence[str]) -> tuple[str, ...]:

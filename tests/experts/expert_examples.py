@@ -38,12 +38,27 @@ fields:
     labels: [{name: Sí}, {name: Nada}]
 """
 WORDS: Mapping[str, Mapping[str, Sequence[str]]] = {
-    "Red": {"es": ("wifi", "conexión", "cable", "antena", "señal"), "en": ("network", "router", "switch", "ethernet", "signal")},
-    "Correo": {"es": ("buzón", "remitente", "adjunto", "correo", "firma"), "en": ("mail", "inbox", "attachment", "sender", "spam")},
-    "Acceso": {"es": ("contraseña", "cuenta", "bloqueada", "permiso", "clave"), "en": ("password", "login", "account", "locked", "token")},
-    "Impresora": {"es": ("papel", "tóner", "bandeja", "imprimir", "escáner"), "en": ("printer", "paper", "tray", "toner", "scanner")},
-}  # fmt: skip
-FILLERS = {"es": ("desde", "ayer", "oficina", "equipo", "ayuda", "tarde"), "en": ("since", "today", "office", "laptop", "please", "again")}
+    "Red": {
+        "es": ("wifi", "conexión", "cable", "antena", "señal"),
+        "en": ("network", "router", "switch", "ethernet", "signal"),
+    },
+    "Correo": {
+        "es": ("buzón", "remitente", "adjunto", "correo", "firma"),
+        "en": ("mail", "inbox", "attachment", "sender", "spam"),
+    },
+    "Acceso": {
+        "es": ("contraseña", "cuenta", "bloqueada", "permiso", "clave"),
+        "en": ("password", "login", "account", "locked", "token"),
+    },
+    "Impresora": {
+        "es": ("papel", "tóner", "bandeja", "imprimir", "escáner"),
+        "en": ("printer", "paper", "tray", "toner", "scanner"),
+    },
+}
+FILLERS = {
+    "es": ("desde", "ayer", "oficina", "equipo", "ayuda", "tarde"),
+    "en": ("since", "today", "office", "laptop", "please", "again"),
+}
 CATEGORIES = tuple(WORDS)
 """The categories that have examples; Telefonía has none."""
 
@@ -121,7 +136,8 @@ class ExactSearch:
 def evidence(tickets: Sequence[Exemplar], known: Sequence[Exemplar] = (), k: int = 8) -> Evidence:
     """The tickets with their neighbours among `known`."""
     cleaned, vectors = [as_ticket(e) for e in tickets], encode([e.text for e in tickets])
-    return Evidence(cleaned, vectors, ExactSearch(known)(cleaned, vectors, k, [()] * len(tickets)) if known else [[]] * len(tickets))
+    near = ExactSearch(known)(cleaned, vectors, k, [()] * len(tickets)) if known else [[] for _ in tickets]
+    return Evidence(cleaned, vectors, near)
 
 
 def fitted_on(exemplars: Sequence[Exemplar], taxonomy: Taxonomy = TAXONOMY, seed: int = 0) -> Fitted:

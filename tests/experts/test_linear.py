@@ -42,8 +42,8 @@ def test_learns_a_small_separable_set_in_two_languages() -> None:
 
 def test_reads_inflected_and_unaccented_forms_by_their_characters() -> None:
     head = fit_linear(TEXTS, LABELS, TAXONOMY, ("category",))
-    guessed = head.read(["IMPRIMIENDO en las bandejas", "conexion y antenas", "contrasenas bloqueadas"])["category"].argmax(axis=1)
-    assert [NAMES[i] for i in guessed] == ["Impresora", "Red", "Acceso"]
+    log_p = head.read(["IMPRIMIENDO en las bandejas", "conexion y antenas", "contrasenas bloqueadas"])["category"]
+    assert [NAMES[i] for i in log_p.argmax(axis=1)] == ["Impresora", "Red", "Acceso"]
 
 
 def test_new_tickets_are_read_well_and_every_row_is_a_distribution() -> None:
@@ -57,23 +57,23 @@ def test_new_tickets_are_read_well_and_every_row_is_a_distribution() -> None:
         np.testing.assert_allclose(np.exp(log_p).sum(axis=1), 1.0)
 
 
-@pytest.mark.parametrize("kind", ["linear", "probe"])
-def test_a_row_without_the_fields_label_is_not_used_for_it(kind: str) -> None:
+def test_a_row_without_the_fields_label_is_not_used_for_it() -> None:
     known = past(80)
-    labelled = [e for e in known if "urgency" in e.labels]
+    texts, labelled = [e.text for e in known], [e for e in known if "urgency" in e.labels]
     assert 20 < len(labelled) < len(known)
-    if kind == "probe":
-        part, whole = (
-            fit_probe(encode([e.text for e in rows]), [e.labels for e in rows], TAXONOMY, ("urgency",)) for rows in (labelled, known)
-        )
-        np.testing.assert_array_equal(part.heads["urgency"].coef, whole.heads["urgency"].coef)
-        return
-    texts = [e.text for e in known]
     before = fit_linear(texts, [e.labels for e in known], TAXONOMY, FIELDS)
     others = [e.labels if "urgency" in e.labels else {"category": "Red"} for e in known]
     after = fit_linear(texts, others, TAXONOMY, FIELDS)
     np.testing.assert_array_equal(before.heads["urgency"].coef, after.heads["urgency"].coef)
     assert not np.array_equal(before.heads["category"].coef, after.heads["category"].coef)
+
+
+def test_nor_by_the_probe() -> None:
+    part, whole = (
+        fit_probe(encode([e.text for e in rows]), [e.labels for e in rows], TAXONOMY, ("urgency",))
+        for rows in ([e for e in past(80) if "urgency" in e.labels], past(80))
+    )
+    np.testing.assert_array_equal(part.heads["urgency"].coef, whole.heads["urgency"].coef)
 
 
 # --- labels without examples, few classes ------------------------------------------------------------------------------
@@ -116,15 +116,12 @@ def test_few_classes_are_told_apart_each_way_round(classes: int) -> None:
 
 
 def test_a_text_with_no_known_term_is_left_to_the_intercept() -> None:
-    """Three times as many of one category: that is all there is to say."""
-    rows = [i for i, row in enumerate(LABELS) if row["category"] == "Red"] * 3 + list(range(len(LABELS)))
-    head = fit_linear([TEXTS[i] for i in rows], [LABELS[i] for i in rows], TAXONOMY, ("category",))
-    unknown, empty = head.read(["xqzw jjkk", ""])["category"]
+    head = fit_linear(TEXTS, LABELS, TAXONOMY, ("category",))
+    unknown, empty, known = head.read(["xqzw jjkk", "", TEXTS[0]])["category"]
     intercept = head.heads["category"].intercept.astype(np.float64)
-    seen = normalise(unknown[: len(CATEGORIES)])
-    np.testing.assert_allclose(seen, normalise(intercept), atol=1e-6)
+    np.testing.assert_allclose(normalise(unknown[: len(CATEGORIES)]), normalise(intercept), atol=1e-6)
     np.testing.assert_array_equal(unknown, empty)
-    assert NAMES[int(unknown.argmax())] == "Red"
+    assert np.exp(unknown.max()) < 0.5 < np.exp(known.max())
 
 
 # --- the span of the texts ---------------------------------------------------------------------------------------------
@@ -132,6 +129,7 @@ def test_a_text_with_no_known_term_is_left_to_the_intercept() -> None:
 
 @pytest.mark.parametrize("classes", [2, 4])
 def test_in_the_span_of_the_texts_the_answer_is_the_same(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "TOLERANCE", 1e-6)
     known = [e for e in past(160) if e.labels["category"] in CATEGORIES[:classes]]
     texts, labels, fresh = [e.text for e in known], [e.labels for e in known], [e.text for e in past(60, seed=1)]
     spanned = fit_linear(texts, labels, TAXONOMY, FIELDS)
@@ -141,7 +139,7 @@ def test_in_the_span_of_the_texts_the_answer_is_the_same(classes: int, monkeypat
     for field in FIELDS:
         assert not np.array_equal(spanned.heads[field].coef, direct.heads[field].coef)
         one, other = (np.exp(head.read(fresh)[field]) for head in (spanned, direct))
-        np.testing.assert_allclose(one, other, atol=0.01)
+        np.testing.assert_allclose(one, other, atol=0.002)
 
 
 def test_more_texts_than_terms_and_repeated_texts_are_no_trouble() -> None:

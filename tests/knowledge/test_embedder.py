@@ -24,7 +24,7 @@ def test_unit_rows_in_the_order_of_the_texts(embedder: Embedder) -> None:
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(1.0, abs=1e-5)
     assert (vectors[0] == vectors[4]).all()
-    assert vectors[0] @ vectors[1] > 0.8 > 0.4 > vectors[0] @ vectors[2]
+    assert vectors[0] @ vectors[1] > 0.7 > 0.3 > vectors[0] @ vectors[2]
     assert sum(seen) == 5
 
 
@@ -52,7 +52,7 @@ def test_auto_is_one_of_the_two() -> None:
 @pytest.fixture
 def copy(embedder: Embedder, home: Path) -> Path:
     """The packaged model in a folder of one's own."""
-    return Path(shutil.copytree(embedder._folder, home / "my-model"))
+    return Path(shutil.copytree(embedder.folder, home / "my-model"))
 
 
 def test_the_name_follows_the_weights_and_not_the_place(copy: Path, home: Path) -> None:

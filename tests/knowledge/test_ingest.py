@@ -12,6 +12,7 @@ from knowledge.base import KnowledgeBase
 from knowledge.cache import CachedEmbedder
 from knowledge.edge_shelf import EdgeShelf
 from knowledge.ingest import IngestReport, exemplar_id, ingest
+from knowledge.server_shelf import ServerShelf
 from knowledge.stores import Shelf
 
 ROWS = past(24)
@@ -147,6 +148,24 @@ def test_an_ingest_that_fails_leaves_the_old_index(shelf: Shelf) -> None:
         ingest(shelf, Failing(), past(30), source="history")
     assert len(held(shelf)) == 24
     assert run(shelf, past(30)).added == 6
+
+
+def versions(shelf: Shelf) -> int:
+    if isinstance(shelf, ServerShelf):
+        return sum(collection.name.startswith("tamiz_test") for collection in shelf._client.get_collections().collections)
+    assert isinstance(shelf, EdgeShelf)
+    return sum(path.is_dir() for path in shelf.folder.iterdir())
+
+
+def test_what_an_unfinished_build_left_is_removed(shelf: Shelf) -> None:
+    run(shelf, ROWS)
+    current = shelf.current()
+    assert current is not None
+    shelf.create(current.model_copy(update={"version": "0123456789abcdef"})).close()
+    assert versions(shelf) == 2
+    run(shelf, ROWS)
+    assert versions(shelf) == 1
+    assert len(held(shelf)) == 24
 
 
 def test_only_one_ingest_at_a_time(shelf: Shelf) -> None:

@@ -24,6 +24,7 @@ def score(query: str, document: str, language: str) -> float:
         ("the SAP transactions", "transacción de SAP bloqueada", "es"),
         ("error 0x80070005", "me sale el error 0x80070005", ""),
         ("contraseñas", "olvidé mi contraseña", ""),
+        ("impresión", "fallan las impresiones", ""),
         ("passwords", "forgot my password", "pt"),
     ],
 )
