@@ -53,6 +53,7 @@ def run_file(house: House, source: Path, columns: Mapping[str, str], *, limit: i
     from servicedesk.tables import read_table, to_tickets, write_beside
 
     table = read_table(source, columns)
+    console.show_notes(table)
     by_row, repeated = to_tickets(table)
     problems = [*table.problems, *repeated]
     rows = list(by_row.items())[:limit]
@@ -87,7 +88,9 @@ def _run(
     from batch.run import Run
     from batch.runreport import build_report, find_run
     from observability.journal import Journal
+    from observability.logs import configure_logs, log_decision, log_event, log_run
 
+    configure_logs(house.home)
     name = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
     with _stages("Fitting") as stage:
         fitted = house.fitted(stage)
@@ -103,6 +106,8 @@ def _run(
 
             def done(record: DecisionRecord, state: str) -> None:
                 advance()
+                log_decision(record)
+                log_event("write", run=name, ticket=record.ticket_id, state=state)
 
             run.execute(tickets, {name: value for name, value, _, _ in describe(settings)}, done)
         return build_report(journal, find_run(journal, name), _thresholds(fitted), [_problem(problem) for problem in problems])
@@ -160,6 +165,7 @@ def ingest_file(house: House, file: Path, columns: Mapping[str, str], *, prune: 
     from servicedesk.tables import read_table, to_resolved
 
     table = read_table(file, columns, require_text=True)
+    console.show_notes(table)
     resolved, repeated = to_resolved(table)
     if not house.taxonomy_path.exists() and house.settings.taxonomy is None:
         _first_taxonomy(house, resolved, file.stem, dry_run=dry_run)

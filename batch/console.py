@@ -10,6 +10,8 @@ from core.errors import RowError, TamizError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from servicedesk.tables import Table
+
 MARKS = {"autofill": "●", "suggest": "○", "shadow": "·", "off": " "}
 COLOURS = {"accepted": "green", "suggested": "yellow", "escalated": "red"}
 SHORT_ID = 8
@@ -35,14 +37,15 @@ def err() -> "Console":
 
 def say(text: str) -> None:
     """A line about what goes on."""
-    err().print(text, markup=False)
+    err().print(text, markup=False, soft_wrap=True)
 
 
 def complain(error: TamizError) -> None:
     """An error, and what to do about it."""
     from rich.text import Text
 
-    err().print(Text.assemble(("error: ", "bold red"), error.message, "\n", ("   do: ", "bold"), error.remedy))
+    said = Text.assemble(("error: ", "bold red"), error.message, "\n", ("   do: ", "bold"), error.remedy)
+    err().print(said, soft_wrap=True)
 
 
 @contextmanager
@@ -118,6 +121,18 @@ def show_summary(report: Mapping[str, Any], language: str) -> None:
         console.print(f"\n{totals['tickets']} tickets, {rate:.1f} tickets/s ({spent:.1f} s of work)", markup=False)
     for name, path in report["paths"].items():
         console.print(f"{name:>8}: {path}", markup=False)
+
+
+def show_notes(table: "Table") -> None:
+    """What was repaired or guessed while a table was read, and which of its columns nothing is read from."""
+    from servicedesk.grid import OUTPUT_PREFIX
+
+    for note in table.notes:
+        say(note)
+    theirs = [header for header in table.ignored if not header.startswith(OUTPUT_PREFIX)]
+    if theirs:
+        more = f" and {len(theirs) - 10} more" if len(theirs) > 10 else ""
+        say(f"Columns not used: {', '.join(theirs[:10])}{more} (--map their_column=our_field would).")
 
 
 def show_problems(problems: Sequence[RowError]) -> None:

@@ -3,17 +3,27 @@
 A nested setting is `[desk] url` in the file and `TAMIZ_DESK__URL` in the environment.
 """
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableVariable
 
 from core.errors import SettingsError
+from observability.masking import mask_text
 
 DEFAULT_FILE = Path("tamiz.toml")
+PREFIX = "TAMIZ_"
+OF_THE_MOCKS = frozenset(("TAMIZ_FAULTS", "TAMIZ_MOCK_TOKEN"))
+"""Variables with our prefix that are no settings: `python -m mocks` reads them."""
+
+Place: TypeAlias = Annotated[Path, AfterValidator(Path.expanduser)]
+Language: TypeAlias = Literal["", "es", "en"]
 
 
 class _Section(BaseModel):
@@ -25,7 +35,7 @@ class DeskSettings(_Section):
 
     url: str = Field("", description="address of the service desk; empty: the bundled mock desk")
     token: SecretStr = Field(SecretStr(""), description="bearer token")
-    comment_language: str = Field("", description="es or en; empty: the ticket's own")
+    comment_language: Language = Field("", description="es or en; empty: the ticket's own")
 
 
 class KnowledgeSettings(_Section):
@@ -56,16 +66,20 @@ class RunSettings(_Section):
     """How a run goes."""
 
     chunk: int = Field(256, ge=1, description="tickets decided and journalled together")
-    language: str = Field("", description="es or en for reports; empty: that of the terminal")
+    language: Language = Field("", description="es or en for reports; empty: that of the terminal")
 
 
 class Settings(BaseSettings):
     """All settings. Unknown names are refused, so that a typing error is not a silent default."""
 
-    model_config = SettingsConfigDict(env_prefix="TAMIZ_", env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True, extra="forbid", frozen=True
+    )
 
-    home: Path = Field(Path("var"), description="where all state lives")
-    taxonomy: Path | None = Field(None, description="taxonomy file; empty: <home>/taxonomy.yaml")
+    home: Place = Field(Path("var"), description="where all state lives")
+    taxonomy: Annotated[Place | None, BeforeValidator(lambda given: given or None)] = Field(
+        None, description="taxonomy file; empty: <home>/taxonomy.yaml"
+    )
     desk: DeskSettings = DeskSettings()
     knowledge: KnowledgeSettings = KnowledgeSettings()
     embedder: EmbedderSettings = EmbedderSettings()
@@ -91,13 +105,20 @@ def load_settings(config: Path | None = None) -> Settings:
     Raises:
         SettingsError: the file is missing or no TOML, or a value is unknown or out of range.
     """
+    _refuse_unknown_variables()
     try:
         return Settings(**_file_values(config))
+    except UnreadableVariable as error:
+        remedy = "Name one setting in each variable, such as TAMIZ_DESK__URL."
+        raise SettingsError(f"A variable of the environment can't be read: {error}.", remedy=remedy) from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            raise _unknown(name, name) from error
         raise SettingsError(
-            f"The setting {name} can't be used: {first['msg']}.", remedy="See `python -m batch settings`."
+            f"The setting {name} can't be used: {first['msg']}.",
+            remedy=f"Correct it in the settings file or in {_variable(name)}.",
         ) from error
 
 
@@ -111,9 +132,29 @@ def describe(settings: Settings, config: Path | None = None) -> Iterator[tuple[s
         shown = (
             ("••••••" if value.get_secret_value() else "")
             if isinstance(value, SecretStr)
-            else ("" if value is None else str(value))
+            else ("" if value is None else mask_text(str(value)))
         )
         yield name, shown, origin, field
+
+
+def _refuse_unknown_variables() -> None:
+    """A variable with our prefix that names no section: pydantic-settings would pass it over."""
+    for variable in sorted(os.environ):
+        path = variable.upper()
+        first = path.removeprefix(PREFIX).split("__")[0].lower()
+        if path.startswith(PREFIX) and path not in OF_THE_MOCKS and first not in Settings.model_fields:
+            raise _unknown(path.removeprefix(PREFIX).replace("__", ".").lower(), variable)
+
+
+def _unknown(name: str, shown: str) -> SettingsError:
+    known = [known for known, _, _ in _leaves(Settings.model_construct())]
+    close = get_close_matches(name, known, n=1)
+    remedy = f"Is {close[0]} meant ({_variable(close[0])})?" if close else f"Remove it; there are {', '.join(known)}."
+    return SettingsError(f"There is no setting {shown}.", remedy=remedy)
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.replace(".", "__").upper()
 
 
 def _file_values(config: Path | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -163,7 +163,7 @@ class _Given:
         self._vectors = vectors
         self.dimension = dimension
 
-    def encode(self, texts, progress=None):  # type: ignore[no-untyped-def]  # noqa: ANN001
+    def encode(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> Floats:
         """The vectors of these texts, (n, d)."""
         return np.stack([self._vectors[text] for text in texts])
 

@@ -43,7 +43,9 @@ class EncoderModel:
     def __init__(self, base: str | Path, sizes: Mapping[str, int], lora_rank: int = 0, *, pretrained: bool = True) -> None:
         import torch
         from transformers import AutoConfig, AutoModel, AutoTokenizer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         self.sizes = dict(sizes)
         self.tokenizer = AutoTokenizer.from_pretrained(str(base), trust_remote_code=False)
         if pretrained:

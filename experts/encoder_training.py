@@ -113,12 +113,12 @@ def _train(
     optimizer = _optimizer(model, settings)
     per_epoch = -(-len(ids) // settings.batch_size)
     steps = settings.epochs * per_epoch
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda s: min(1.0, (s + 1) / (0.06 * steps)) * max(0.0, 1 - s / steps)
-    )
     first = _resume(path, model, optimizer)
-    for _ in range(first * per_epoch):
-        schedule.step()
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda s: min(1.0, (s + 1) / (0.06 * steps)) * max(0.0, 1 - s / steps),
+        last_epoch=first * per_epoch - 1,
+    )
     for epoch in range(first, settings.epochs):
         torch.manual_seed(settings.seed + epoch)  # a resumed epoch draws the same dropout
         model.train()
@@ -139,9 +139,10 @@ def _optimizer(model: EncoderModel, settings: EncoderSettings) -> "torch.optim.O
     import torch
 
     encoder = [p for p in model.encoder.parameters() if p.requires_grad]
+    rates = (settings.learning_rate, 10 * settings.learning_rate)
     groups: list[dict[str, Any]] = [
-        {"params": encoder, "lr": settings.learning_rate},
-        {"params": list(model.heads.parameters()), "lr": 10 * settings.learning_rate},
+        {"params": params, "lr": rate, "initial_lr": rate}  # a schedule that goes on asks for the latter
+        for params, rate in zip((encoder, list(model.heads.parameters())), rates, strict=True)
     ]
     return torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
 

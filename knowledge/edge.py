@@ -43,7 +43,7 @@ SHARD_FOLDER = "shard"
 UPSERT_ROWS = 1_000
 SPACE_FACTOR, SPACE_FLOOR = 4, 64 << 20
 """Measured: a build takes up to 3.6 x the vectors' bytes, and the smallest one about 40 MB of mapped files."""
-GRAPH_FROM_KB = 1_000
+GRAPH_FROM_KB = 10_000
 """Vectors that a filter leaves, in KB, up to which they are all compared even where there is a graph."""
 
 _lines = TypeAdapter(Exemplar)

@@ -9,6 +9,7 @@ import pytest
 from toy_knowledge import past, point_id
 
 from core.ticket import Exemplar, Vectors
+from knowledge import edge
 from knowledge.edge import EdgeStore
 from knowledge.sparse import Sparse
 from knowledge.stores import EXACT_BELOW, RRF_CONSTANT, Hit, Manifest, Query, Shelf, Store
@@ -155,8 +156,9 @@ def test_the_same_id_again_replaces_the_point(shelf: Shelf) -> None:
     store.close()
 
 
-def test_a_graph_misses_hardly_anything(home: Path) -> None:
+def test_a_graph_misses_hardly_anything(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above the exact size: recall@10 of the dense side, with and without a filter, on clustered vectors."""
+    monkeypatch.setattr(edge, "GRAPH_FROM_KB", 100)
     count, dimension = 6_000, 64
     random = np.random.default_rng(5)
     vectors = (random.normal(size=(count, 8)) @ random.normal(size=(8, dimension))).astype(np.float32)

@@ -1,0 +1,28 @@
+"""Encoders that several tests read: made once."""
+
+from pathlib import Path
+
+import pytest
+from encoder_examples import Watched, make_base, settings, train
+
+from experts.outoffold import EncoderOpinions
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny BERT."""
+    return make_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="session")
+def learned(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[EncoderOpinions, Watched]:
+    """Trained for long enough to have learned something, and the progress of that."""
+    watched = Watched()
+    return train(settings(base, epochs=6, learning_rate=5e-3), tmp_path_factory.mktemp("learned"), watched), watched
+
+
+@pytest.fixture(scope="session")
+def undisturbed(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[EncoderOpinions, Path]:
+    """Two epochs without interruption, and where the models are."""
+    workdir = tmp_path_factory.mktemp("undisturbed")
+    return train(settings(base), workdir), workdir
