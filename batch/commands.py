@@ -88,7 +88,7 @@ def _run(
     from batch.run import Run
     from batch.runreport import build_report, find_run
     from observability.journal import Journal
-    from observability.logs import configure_logs, log_decision, log_event, log_run
+    from observability.logs import configure_logs, log_decision, log_event
 
     configure_logs(house.home)
     name = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands_examples import RESOLVED, SOME, TAXONOMY_FILE, Desk, running_desk, some_open, tamiz
+
+from tests.batch.commands_examples import RESOLVED, SOME, TAXONOMY_FILE, Desk, running_desk, some_open, tamiz
 
 
 @pytest.fixture(scope="session")

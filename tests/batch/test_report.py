@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_examples import EXEMPLAR, Page, evaluation_document, hostile, run_document
 
 from batch.charts_evaluation import MOST_LABELS, confusion
 from batch.report import render_evaluation, render_run
 from batch.report_language import Language, Words
 from batch.report_models import Confusion
 from core.errors import InputError
+from tests.batch.report_examples import EXEMPLAR, Page, evaluation_document, hostile, run_document
 
 ROOT = Path(__file__).parents[2]
 LANGUAGES: tuple[Language, Language] = ("es", "en")

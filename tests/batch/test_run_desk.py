@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands_examples import (
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from core.ticket import Exemplar
+from knowledge.edge_shelf import EdgeShelf
+from mocks.faults import FaultRule, Faults
+from observability.journal import Journal
+from observability.records import DecisionRecord
+from tests.batch.commands_examples import (
     ACTOR,
     SOME,
     Desk,
@@ -25,13 +32,6 @@ from commands_examples import (
     write_rows,
     write_states,
 )
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from core.ticket import Exemplar
-from knowledge.edge_shelf import EdgeShelf
-from mocks.faults import FaultRule, Faults
-from observability.journal import Journal
-from observability.records import DecisionRecord
 
 ALL = 120
 ROOT = Path(__file__).resolve().parents[2]

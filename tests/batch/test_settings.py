@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
-from commands_examples import OPEN, tamiz, write_rows
+
+from tests.batch.commands_examples import OPEN, tamiz, write_rows
 
 TOKEN = "s3cr3t-t0ken-of-the-desk"
 

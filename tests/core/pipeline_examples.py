@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from core_examples import small_taxonomy
 
 from core.errors import ModelError
 from core.fusion import FieldFusion, normalise
@@ -12,6 +11,7 @@ from core.gate import Threshold
 from core.pipeline import Critic, Expert, Pipeline
 from core.ticket import CleanTicket, Evidence, Exemplar, Neighbor, Ticket, Vectors
 from core.triage import LogProbs, Opinions, Reason, Triage, Verdict
+from tests.core.core_examples import small_taxonomy
 
 TAXONOMY = small_taxonomy()
 WORDS = ("wifi", "vpn", "correo", "buzón", "clave", "cuenta", "lento", "caído")

@@ -5,13 +5,13 @@ import time
 
 import numpy as np
 import pytest
-from core_examples import example_taxonomy, log_p, small_taxonomy
 from pydantic import ValidationError
 
 from core.consistency import consistent_labels
 from core.fusion import normalise
 from core.taxonomy import FieldSpec, Label, Rule, Taxonomy
 from core.triage import LogProbs
+from tests.core.core_examples import example_taxonomy, log_p, small_taxonomy
 
 FIELDS = ("a", "b", "c")
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from core_examples import proposal, small_taxonomy, verdict
 from numpy.typing import NDArray
 
 from core.gate import NEVER, Threshold, decide_modes, fit_threshold, why_held
@@ -10,6 +9,7 @@ from core.metrics import clopper_pearson_lower
 from core.taxonomy import Mode
 from core.triage import Proposal, Verdict
 from core.words import say
+from tests.core.core_examples import proposal, small_taxonomy, verdict
 
 TARGET = 0.9
 HOLDS = Threshold(0.7, TARGET, 500, 0.95, 0.92, 0.6)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from pipeline_examples import BATCH, EXEMPLARS, FIELDS, TAXONOMY, ScriptedCritic, SilentCritic, Vote, pipeline, ticket
 
 from core.errors import ModelError
 from core.fusion import FieldFusion
@@ -13,6 +12,7 @@ from core.pipeline import Critic
 from core.ticket import Evidence, Vectors
 from core.triage import Accepted, Decision, Escalated, LogProbs, Reason, Suggested, Triage, Verdict
 from core.words import say
+from tests.core.pipeline_examples import BATCH, EXEMPLARS, FIELDS, TAXONOMY, ScriptedCritic, SilentCritic, Vote, pipeline, ticket
 
 
 def causes(decision: Decision) -> list[str]:

@@ -1,7 +1,6 @@
 """Resolutions come from exemplars, word for word, or not at all."""
 
 import pytest
-from core_examples import neighbor, small_taxonomy
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +8,7 @@ from core.resolution import PRECEDENT_FLOOR, propose_resolution
 from core.taxonomy import API_PREFIX
 from core.ticket import Exemplar, Neighbor
 from core.triage import Resolution
+from tests.core.core_examples import neighbor, small_taxonomy
 
 TAXONOMY = small_taxonomy()
 KINDS = ("manual", "close", "reassign", "wait", "api|directorio", "api|nominas", "api|", "fixed", "")

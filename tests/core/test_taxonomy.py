@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import yaml
-from core_examples import SMALL, TAXONOMY_FILE, example_taxonomy, small_taxonomy
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from core.errors import TaxonomyError
 from core.taxonomy import FieldSpec, Label, Priority, Rule, Taxonomy, contradictions
 from core.text import fold
+from tests.core.core_examples import SMALL, TAXONOMY_FILE, example_taxonomy, small_taxonomy
 
 
 def made(

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from encoder_examples import Watched, make_base, settings, train
 
 from experts.outoffold import EncoderOpinions
+from tests.experts.encoder_examples import Watched, make_base, settings, train
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from expert_examples import FILLERS, TAXONOMY, WORDS, past
 from numpy.typing import NDArray
 
 from core.text import fold
 from experts.encoder import EncoderExpert, EncoderSettings
 from experts.encoder_training import train_encoder
 from experts.outoffold import EncoderOpinions
+from tests.experts.expert_examples import FILLERS, TAXONOMY, WORDS, past
 
 FIELDS = ("category", "urgency")
 EXEMPLARS = past(60, clarity=1.0)
@@ -57,9 +57,8 @@ def _save_tokenizer(words: Sequence[str], home: Path) -> None:
     made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     ends = [("[CLS]", words.index("[CLS]")), ("[SEP]", words.index("[SEP]"))]
     made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    PreTrainedTokenizerFast(
-        tokenizer_object=made, unk_token="[UNK]", pad_token="[PAD]", cls_token="[CLS]", sep_token="[SEP]", mask_token="[MASK]"
-    ).save_pretrained(home)
+    special = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+    PreTrainedTokenizerFast(tokenizer_object=made, **special).save_pretrained(home)  # type: ignore[no-untyped-call]
 
 
 def settings(base: Path, **changed: Any) -> EncoderSettings:  # noqa: ANN401 - fields of the settings

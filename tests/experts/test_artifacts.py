@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from expert_examples import TAXONOMY, company, evidence, past
 from safetensors.numpy import load_file, save_file
 
 from core.errors import FitError, StorageError
@@ -19,6 +18,7 @@ from core.proposal import propose
 from experts import artifacts
 from experts.artifacts import FORMAT, REFIT, current_fit, load_fitted, save_fitted
 from experts.fitted import Fitted
+from tests.experts.expert_examples import TAXONOMY, company, evidence, past
 
 KNOWLEDGE, EMBEDDER = "kb-1", "words@1"
 FILES = {"fit.json", "words.json", "characters.json", "arrays.safetensors"}

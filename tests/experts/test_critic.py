@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-from expert_examples import TAXONOMY
 from numpy.typing import NDArray
 
 from core.fusion import normalise
@@ -18,6 +17,7 @@ from core.triage import LogProbs, Triage, Verdict
 from experts.critic import StatisticalCritic, fit_logistic, judged_fields, undoubted_fields, whole_features
 from experts.fit import _correctness, _fit_critic
 from experts.outoffold import OutOfFold
+from tests.experts.expert_examples import TAXONOMY
 
 FIELDS = ("category", "urgency")
 BOTH = TAXONOMY.model_copy(

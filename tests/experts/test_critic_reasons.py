@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from expert_examples import TAXONOMY
 
 from core.fusion import normalise
 from core.taxonomy import Rule
@@ -13,6 +12,7 @@ from core.ticket import CleanTicket, Evidence, Exemplar, Neighbor
 from core.triage import LogProbs, Proposal, Resolution, Triage, Verdict
 from core.words import REASONS, say
 from experts.critic import Logistic, StatisticalCritic, fit_logistic
+from tests.experts.expert_examples import TAXONOMY
 
 RULED = TAXONOMY.model_copy(update={"rules": (Rule(when={"category": "Red"}, allow={"urgency": ("Alta",)}),)})
 FEATURES = 15
@@ -73,6 +73,7 @@ GIVEN = {
     "experts_disagree": Case(votes=SPLIT, doubted=True),
     "narrow_margin": Case(category=CLOSE, doubted=True),
     "unsupported": Case(evidence=(), doubted=True),
+    "uncertain": Case(approved=False),
 }
 ADVISED = {
     "": Case(suspects=("e1",)),
@@ -102,8 +103,9 @@ def test_a_rejection_without_doubts_tells_of_every_field() -> None:
     ]
 
 
-def test_a_rejection_is_never_explained_with_agreement() -> None:
-    assert Case(approved=False).verdict().reasons == ()
+def test_a_rejection_that_nothing_else_explains_names_the_field_that_is_least_sure() -> None:
+    (reason,) = Case(approved=False).verdict().reasons
+    assert reason.values == {"field": "category", "label": "Red"}
 
 
 @pytest.mark.parametrize("codes", ADVISED)

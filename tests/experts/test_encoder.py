@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from encoder_examples import EXEMPLARS, FIELDS, GOLD, LABELS, PER_EPOCH, SIZES, STAGES, TEXTS, Watched, path_of, settings, train
-from expert_examples import TAXONOMY, ExactSearch, encode, evidence
 from safetensors.numpy import load_file
 
 from core.errors import FitError
@@ -18,6 +16,21 @@ from experts.encoder import EncoderExpert, EncoderModel, load_encoder, save_enco
 from experts.encoder_training import train_encoder
 from experts.fit import fit
 from experts.outoffold import EncoderOpinions
+from tests.experts.encoder_examples import (
+    EXEMPLARS,
+    FIELDS,
+    GOLD,
+    LABELS,
+    PER_EPOCH,
+    SIZES,
+    STAGES,
+    TEXTS,
+    Watched,
+    path_of,
+    settings,
+    train,
+)
+from tests.experts.expert_examples import TAXONOMY, ExactSearch, encode, evidence
 
 # --- learning ----------------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from encoder_examples import (
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from core.taxonomy import Taxonomy
+from experts import encoder_training
+from experts.encoder_training import train_encoder
+from experts.outoffold import EncoderOpinions
+from tests.experts.encoder_examples import (
     EXEMPLARS,
     FIELDS,
     FOLDS,
@@ -18,14 +25,7 @@ from encoder_examples import (
     settings,
     train,
 )
-from expert_examples import TAXONOMY, evidence
-from numpy.typing import NDArray
-from safetensors.numpy import load_file
-
-from core.taxonomy import Taxonomy
-from experts import encoder_training
-from experts.encoder_training import train_encoder
-from experts.outoffold import EncoderOpinions
+from tests.experts.expert_examples import TAXONOMY, evidence
 
 
 def weights(workdir: Path) -> dict[str, NDArray[np.float32]]:

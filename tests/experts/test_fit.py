@@ -6,7 +6,6 @@ from functools import cache
 
 import numpy as np
 import pytest
-from expert_examples import CATEGORIES, TAXONOMY, ExactSearch, company, encode, evidence, fitted_on, past
 from numpy.typing import NDArray
 
 from core.errors import FitError
@@ -20,6 +19,7 @@ from core.triage import LogProbs
 from experts.fit import MIN_LABELLED, fit, fittable_fields
 from experts.fitted import Fitted
 from experts.outoffold import EncoderOpinions
+from tests.experts.expert_examples import CATEGORIES, TAXONOMY, ExactSearch, company, encode, evidence, fitted_on, past
 
 NAMES = TAXONOMY.labels("category")
 EXPERTS = {"vote", "wording", "linear", "probe", "label_text"}

@@ -2,10 +2,10 @@
 
 import pytest
 import yaml
-from infer_examples import EXAMPLES, LABELS, column, company, history, infer, label
 
 from core.errors import TaxonomyError
 from core.taxonomy import Mode, Taxonomy, contradictions
+from tests.experts.infer_examples import EXAMPLES, LABELS, column, company, history, infer, label
 
 # --- the example company -----------------------------------------------------------------------------------------------
 

@@ -1,10 +1,10 @@
 """Levels, the priority matrix and cross-field rules from small hand-made tables."""
 
 import pytest
-from infer_examples import column, infer, label
 
 from core.taxonomy import Rule
 from experts.infer_labels import level_of
+from tests.experts.infer_examples import column, infer, label
 
 # --- levels --------------------------------------------------------------------------------------------------------------
 

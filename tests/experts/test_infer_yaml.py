@@ -3,10 +3,10 @@
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from infer_examples import EXAMPLES, company
 
 from core.taxonomy import FieldSpec, Label, Priority, Rule, Taxonomy
 from experts.infer import dump_yaml
+from tests.experts.infer_examples import EXAMPLES, company
 
 
 def test_yaml_reads_back_equal_and_shows_one_label_a_line() -> None:

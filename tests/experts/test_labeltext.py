@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from expert_examples import TAXONOMY, WordEmbedder, company, encode, evidence
 
 from core.pipeline import fuse
 from core.taxonomy import FieldSpec, Label, Taxonomy
 from core.ticket import Exemplar, Vectors
 from experts.labeltext import embed_labels
+from tests.experts.expert_examples import TAXONOMY, WordEmbedder, company, encode, evidence
 
 NAMES = TAXONOMY.labels("category")
 

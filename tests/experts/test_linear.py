@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
-from expert_examples import CATEGORIES, TAXONOMY, WORDS, encode, past
 from numpy.typing import NDArray
 
 from core.fusion import normalise
 from experts import heads
 from experts.linear import Vocabulary, fit_linear
 from experts.probe import fit_probe
+from tests.experts.expert_examples import CATEGORIES, TAXONOMY, WORDS, encode, past
 
 NAMES = TAXONOMY.labels("category")
 FIELDS = ("category", "urgency")

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from expert_examples import CATEGORIES, TAXONOMY, ExactSearch, WordEmbedder, encode, past
 
 from core.ticket import CleanTicket, Evidence, Exemplar, Neighbor, Vectors
 from core.triage import LogProbs
@@ -25,6 +24,7 @@ from experts.outoffold import (
 from knowledge.base import KnowledgeBase, shelf_at
 from knowledge.cache import CachedEmbedder
 from knowledge.ingest import ingest
+from tests.experts.expert_examples import CATEGORIES, TAXONOMY, ExactSearch, WordEmbedder, encode, past
 
 FIELDS = ("category", "urgency")
 

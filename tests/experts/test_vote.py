@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from expert_examples import TAXONOMY, evidence, past
 from numpy.typing import NDArray
 
 from core.ticket import CleanTicket, Evidence, Exemplar, Neighbor
 from experts.vote import PRIOR_VOTES, NeighborVote, label_priors, wording_overlap
+from tests.experts.expert_examples import TAXONOMY, evidence, past
 
 PRIORS = label_priors([{"category": "Red"}, {"category": "Red", "urgency": "Alta"}, {}], TAXONOMY, ("category", "urgency"))
 VOTE = NeighborVote(TAXONOMY, PRIORS)

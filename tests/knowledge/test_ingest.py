@@ -4,7 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from toy_knowledge import ToyEmbedder, past, ticket
 
 from core.errors import InputError, KnowledgeError
 from core.ticket import Exemplar, Vectors
@@ -14,6 +13,7 @@ from knowledge.edge_shelf import EdgeShelf
 from knowledge.ingest import IngestReport, exemplar_id, ingest
 from knowledge.server_shelf import ServerShelf
 from knowledge.stores import Shelf
+from tests.knowledge.toy_knowledge import ToyEmbedder, past, ticket
 
 ROWS = past(24)
 

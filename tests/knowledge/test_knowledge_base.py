@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from toy_knowledge import ToyEmbedder, past, ticket
 
 from core.errors import InputError, KnowledgeError
 from core.ticket import CleanTicket, Exemplar, Neighbor
 from knowledge.base import KnowledgeBase
 from knowledge.ingest import ingest
 from knowledge.stores import Shelf
+from tests.knowledge.toy_knowledge import ToyEmbedder, past, ticket
 
 EMBEDDER = ToyEmbedder()
 ALERT = "Disk almost full on server alpha volume data threshold ninety percent reached please clean old log files"

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from toy_knowledge import ToyEmbedder, past, ticket
 
 from core.errors import KnowledgeError, StorageError
 from knowledge.base import KnowledgeBase, shelf_at
 from knowledge.cache import CachedEmbedder
 from knowledge.edge_shelf import EdgeShelf
 from knowledge.ingest import ingest
+from tests.knowledge.toy_knowledge import ToyEmbedder, past, ticket
 
 TOY = Path(__file__).with_name("toy_knowledge.py")
 ROOT = TOY.parents[2]

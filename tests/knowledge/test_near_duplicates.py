@@ -5,11 +5,11 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from toy_knowledge import ToyEmbedder
 
 from core.ticket import Vectors
 from knowledge import duplicates
 from knowledge.duplicates import duplicate_groups, shared
+from tests.knowledge.toy_knowledge import ToyEmbedder
 
 
 def variations(seed: int, count: int) -> list[str]:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_knowledge import past, point_id
 
 from core.ticket import Exemplar, Vectors
 from knowledge import edge
 from knowledge.edge import EdgeStore
 from knowledge.sparse import Sparse
 from knowledge.stores import EXACT_BELOW, RRF_CONSTANT, Hit, Manifest, Query, Shelf, Store
+from tests.knowledge.toy_knowledge import past, point_id
 
 COUNT, DIMENSION, LIMIT = 400, 32, 20
 FIELDS = ("category", "Área 1.b")

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_knowledge import ToyEmbedder
 
 from core.errors import StorageError
 from core.ticket import Vectors
 from knowledge.cache import CachedEmbedder
 from knowledge.embedder import CHUNK
+from tests.knowledge.toy_knowledge import ToyEmbedder
 
 TEXTS = [f"ticket number {n}" for n in range(50)]
 

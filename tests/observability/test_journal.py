@@ -10,15 +10,15 @@ import time
 from pathlib import Path
 
 import pytest
-from journal_examples import Example
 
 from core.errors import StorageError
 from observability.journal import PAGE, Journal
 from observability.records import Record
+from tests.observability.journal_examples import Example
 
 example = Example()
 ROOT = Path(__file__).parents[2]
-HELPER = "import sys; sys.path.insert(0, 'tests/observability'); from journal_examples import Example; example = Example()\n"
+HELPER = "import sys; sys.path.insert(0, '.'); from tests.observability.journal_examples import Example; example = Example()\n"
 IMPORTS = "from pathlib import Path\nfrom observability.journal import Journal\nfrom core.errors import StorageError\n"
 
 

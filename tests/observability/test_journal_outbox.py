@@ -4,10 +4,10 @@ import time
 from pathlib import Path
 
 import pytest
-from journal_examples import Example
 
 from observability.journal import Journal
 from observability.records import Record, WriteState
+from tests.observability.journal_examples import Example
 
 PAIR = ("T-1", "r1")
 example = Example()

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from journal_examples import Example
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import ValidationError
 
@@ -18,6 +17,7 @@ from core.triage import Decision
 from observability.decisions import resolution_record
 from observability.journal import Journal
 from observability.records import SCHEMA_FILE, HumanVerdict, Record, RunStarted, parse_record, schema_text
+from tests.observability.journal_examples import Example
 
 example = Example()
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))

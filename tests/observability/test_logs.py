@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 START = """
 import sys; sys.path.insert(0, 'tests/observability')
 from pathlib import Path
-from journal_examples import Example
+from tests.observability.journal_examples import Example
 from observability.logs import configure_logs, log_decision, log_event, log_run, log_writeback
 example = Example()
 configure_logs(Path(sys.argv[1]), level=sys.argv[2])
