@@ -161,14 +161,18 @@ def evaluate(
     from batch.commands import evaluate_tables
     from batch.settings import load_settings
 
+    chosen = tuple(dict.fromkeys(f.strip() for f in fields.split(",") if f.strip()))
+    if not chosen:
+        raise typer.BadParameter("name at least one field", param_hint="--fields")
     _end(
         evaluate_tables(
             load_settings(config),
             kb,
             test,
-            tuple(f.strip() for f in fields.split(",") if f.strip()),
+            chosen,
             _columns(columns),
             encoder=encoder,
+            epochs=epochs,
             trials=trials if baselines else None,
             json_out=json_out,
             html=html,

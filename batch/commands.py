@@ -260,6 +260,7 @@ def evaluate_tables(
     columns: Mapping[str, str],
     *,
     encoder: bool,
+    epochs: int,
     trials: int | None,
     json_out: Path | None,
     html: Path | None,
@@ -277,8 +278,8 @@ def evaluate_tables(
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tamiz-evaluate-")))
         stage = stack.enter_context(_stages("Evaluate"))
-        train = _encoder_trainer(settings, settings.home / "encoder", stack, 0, 3) if encoder else None
-        result = evaluate(
+        train = _encoder_trainer(settings, settings.home / "encoder", stack, 0, epochs) if encoder else None
+        result, problems = evaluate(
             plan, home, Intake(load_key(home / "key")), make_embedder(settings), settings,
             train_encoder=train, baselines=_baselines(trials, stage) if trials else None, progress=stage,
         )  # fmt: skip
@@ -288,7 +289,8 @@ def evaluate_tables(
         language = console.terminal_language(settings.run.language)
         save(html, render_evaluation(result, "es" if language == "es" else "en"))
     console.show_evaluation(result)
-    return 0
+    console.show_problems(problems)
+    return len(problems)
 
 
 def _baselines(trials: int, stage: Any) -> Any:  # noqa: ANN401 - Baselines of `batch.evaluation`

@@ -225,9 +225,14 @@ def show_evaluation(result: Mapping[str, Any]) -> None:
             test = field["mcnemar_vs_best_baseline"]
             console.print(f"  against {test['name']}: McNemar p = {test['p']:.4f}", markup=False)
     critic = result["critic"]
-    caught = ", ".join(f"{v:.0%} of errors at {float(k):.0%} review" for k, v in critic["errors_caught_at"].items())
-    console.print(f"critic: AUROC {critic['auroc']:.3f}, ECE {critic['ece']:.3f}, {caught}", markup=False)
+    caught = ", ".join(f"{_share(v)} of errors at {float(k):.0%} review" for k, v in critic["errors_caught_at"].items())
+    auroc = "–" if critic["auroc"] is None else f"{critic['auroc']:.3f}"
+    console.print(f"critic: AUROC {auroc}, ECE {critic['ece']:.3f}, {caught}", markup=False)
     console.print(f"{result['tickets_per_second']:.1f} tickets/s; seconds: {result['seconds']}", markup=False)
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.0%}"
 
 
 def _at_target(at: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""`evaluate`: fit on one table, score on another, with a throw-away index. The test table is read once, at the end.
+"""`evaluate`: fit on one table, score on another, with a throw-away index. Nothing of the test table reaches the fit.
 
 Label sets come from the knowledge base's own columns. Thresholds come from out-of-fold predictions on it; precision and
 coverage are measured on the test table. A test ticket that the pipeline refuses counts as wrong, with confidence 0.
@@ -6,7 +6,7 @@ coverage are measured on the test table. A test ticket that the pipeline refuses
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,15 @@ from numpy.typing import NDArray
 
 from batch.assemble import make_pipeline
 from batch.history import to_exemplars
+from batch.scoring import score_baselines, score_critic, score_field
 from batch.settings import Settings
-from core import metrics
-from core.errors import InputError
-from core.gate import Threshold, fit_threshold
+from core.errors import InputError, RowError
 from core.pipeline import Pipeline
 from core.taxonomy import FieldSpec, Label, Mode, Taxonomy
 from core.text import fold
-from core.ticket import Ticket, Vectors
-from core.triage import Decision, Escalated, Proposal
+from core.ticket import Exemplar, Ticket, Vectors
+from core.triage import Decision
 from experts.fit import fit
-from experts.fitted import Fitted
 from experts.outoffold import Search, TrainEncoder
 from intake import Intake
 from knowledge.base import KnowledgeBase, shelf_at
@@ -35,10 +33,6 @@ from knowledge.duplicates import shared
 from knowledge.embedder import Embedder
 from knowledge.ingest import ingest
 from servicedesk.tables import read_table, to_resolved, to_tickets
-
-TARGETS = (0.90, 0.95, 0.98)
-CURVE_POINTS = 200
-BINS = 15
 
 Baselines = Callable[[Sequence[str], Sequence[str], Sequence[str], Vectors, Vectors, NDArray[np.intp]], Sequence[Any]]
 Progress = Callable[[str], None]
@@ -67,38 +61,38 @@ def evaluate(
     train_encoder: TrainEncoder | None = None,
     baselines: Baselines | None = None,
     progress: Progress = lambda stage: None,
-) -> dict[str, Any]:
-    """Run it all under `home`, a directory that the caller throws away. The structure is that of the published JSON."""
+) -> tuple[dict[str, Any], list[RowError]]:
+    """Run it all under `home`, a directory that the caller throws away.
+
+    Gives the figures, in the structure of the published JSON, and the rows of both tables that could not be used.
+    """
     seconds = _Stages(progress)
     remembering = CachedEmbedder(embedder, home / "vectors.sqlite")
     with seconds("read and clean"):
-        resolved, problems = to_resolved(read_table(plan.kb, plan.columns, extra=plan.fields, require_text=True))
-        taxonomy = taxonomy_of([row.ticket.labels for row in resolved], plan.fields, plan.definitions)
-        history = to_exemplars(resolved, taxonomy, intake, plan.kb.name)
+        tickets, problems = read_test(plan)
+        taxonomy, history, more = read_history(plan, intake)
     with seconds("embed and index"):
         shelf = shelf_at(home)
-        ingest(shelf, remembering, history.exemplars, source=plan.kb.name)
-        knowledge = KnowledgeBase.open(shelf, embedder, floor=settings.knowledge.floor)
-    with seconds("fit"):
-        exemplars = knowledge.exemplars()
-        vectors = remembering.encode([exemplar.text for exemplar in exemplars])
-        fitted = fit(
-            taxonomy, exemplars, vectors, _search(knowledge), remembering.encode, k=plan.k, train_encoder=train_encoder,
-            progress=progress,
-        )  # fmt: skip
-    with seconds("test"):
-        tickets, unreadable = to_tickets(read_table(plan.test, plan.columns, extra=plan.fields))
-        decisions = decide_all(
-            make_pipeline(taxonomy, intake, embedder, knowledge, fitted, settings), list(tickets.values()), plan.chunk
-        )
-    gold = [{f: _gold(taxonomy, f, ticket.labels.get(f, "")) for f in plan.fields} for ticket in tickets.values()]
+        ingest(shelf, remembering, history, source=plan.kb.name)
+    with KnowledgeBase.open(shelf, embedder, floor=settings.knowledge.floor) as knowledge:
+        with seconds("fit"):
+            exemplars = knowledge.exemplars()
+            vectors = remembering.encode([exemplar.text for exemplar in exemplars])
+            fitted = fit(
+                taxonomy, exemplars, vectors, _search(knowledge), remembering.encode, k=plan.k, train_encoder=train_encoder,
+                progress=progress,
+            )  # fmt: skip
+        _require_fitted(plan.fields, fitted.fields)
+        with seconds("test"):
+            decisions = decide_all(make_pipeline(taxonomy, intake, embedder, knowledge, fitted, settings), tickets, plan.chunk)
+    gold = [{f: _gold(taxonomy, f, ticket.labels.get(f, "")) for f in plan.fields} for ticket in tickets]
     test_texts = [decision.ticket.text for decision in decisions]
     test_vectors = embedder.encode(test_texts)
     scores = {f: score_field(f, fitted, decisions, gold) for f in plan.fields}
     result = {
         "n_kb": len(exemplars),
         "n_test": len(decisions),
-        "unreadable": len(problems) + len(unreadable),
+        "unreadable": len(problems) + len(more),
         "duplicates_shared": int(np.size(shared([e.text for e in exemplars], vectors, test_texts, test_vectors))),
         "fields": scores,
         "critic": score_critic(fitted, decisions, gold),
@@ -112,8 +106,43 @@ def evaluate(
                     vectors[rows], test_vectors, fitted.folds[rows],
                 )  # fmt: skip
                 scores[field] |= score_baselines(field, found, decisions, gold)
-    knowledge.close()
-    return {**result, "seconds": seconds.rounded(), "tickets_per_second": len(decisions) / seconds.of("test")}
+    rate = len(decisions) / seconds.of("test")
+    return {**result, "seconds": seconds.rounded(), "tickets_per_second": rate}, [*more, *problems]
+
+
+def read_history(plan: Plan, intake: Intake) -> tuple[Taxonomy, tuple[Exemplar, ...], list[RowError]]:
+    """The knowledge base's table: its label sets, its exemplars, and the rows that could not be used."""
+    table = read_table(plan.kb, plan.columns, extra=plan.fields, require_text=True)
+    resolved, repeated = to_resolved(table)
+    taxonomy = taxonomy_of([row.ticket.labels for row in resolved], plan.fields, plan.definitions)
+    history = to_exemplars(resolved, taxonomy, intake, plan.kb.name)
+    return taxonomy, history.exemplars, _in(plan.kb, (*table.problems, *repeated, *history.problems))
+
+
+def read_test(plan: Plan) -> tuple[list[Ticket], list[RowError]]:
+    """The test table's tickets, in order, and the rows that could not be read.
+
+    Raises:
+        InputError: it has no gold label at all for one of the fields.
+    """
+    table = read_table(plan.test, plan.columns, extra=plan.fields)
+    tickets, repeated = to_tickets(table)
+    for field in plan.fields:
+        if not any(ticket.labels.get(field) for ticket in tickets.values()):
+            raise InputError(f"The test table has no values for {field}.", remedy="Name its column with --map theirs=ours.")
+    return list(tickets.values()), _in(plan.test, (*table.problems, *repeated))
+
+
+def _require_fitted(asked: Sequence[str], fitted: Sequence[str]) -> None:
+    if missing := [field for field in asked if field not in fitted]:
+        raise InputError(
+            f"Nothing can be learnt for {', '.join(missing)}: too few labelled tickets, or only one label.",
+            remedy="Leave it out of --fields, or add tickets to the knowledge base.",
+        )
+
+
+def _in(file: Path, problems: Iterable[RowError]) -> list[RowError]:
+    return [RowError(f"{file.name}: {p.message}", row=p.row, field=p.field, remedy=p.remedy) for p in problems]
 
 
 def taxonomy_of(rows: Sequence[Mapping[str, str]], fields: Sequence[str], definitions: Taxonomy | None) -> Taxonomy:
@@ -156,130 +185,6 @@ def decide_all(pipeline: Pipeline, tickets: Sequence[Ticket], chunk: int) -> lis
 def _gold(taxonomy: Taxonomy, field: str, text: str) -> str:
     """The canonical label, or the text itself where the knowledge base has no such label: such a ticket can't be got right."""
     return taxonomy.match(field, text) or text
-
-
-def proposal_of(decision: Decision, field: str) -> Proposal | None:
-    """What was proposed for a field, whatever became of the ticket; None where it was refused or failed."""
-    triage = decision.outcome.triage
-    return None if triage is None else triage.proposals.get(field)
-
-
-def score_field(field: str, fitted: Fitted, decisions: Sequence[Decision], gold: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """One field's figures over the test tickets that have a gold label for it."""
-    rows = [i for i, labels in enumerate(gold) if labels[field]]
-    truth = [gold[i][field] for i in rows]
-    proposals = [proposal_of(decisions[i], field) for i in rows]
-    predicted = [p.label if p else "" for p in proposals]
-    confidence = np.array([p.confidence if p else 0.0 for p in proposals])
-    right = np.array([a == b for a, b in zip(predicted, truth, strict=True)], dtype=bool)
-    if not len(right):
-        raise InputError(f"The test table has no values for {field}.", remedy="Name its column with --map theirs=ours.")
-    return {
-        "n": len(rows),
-        "accuracy": float(right.mean()),
-        "accuracy_ci": metrics.wilson_interval(int(right.sum()), len(right)),
-        "macro_f1": metrics.macro_f1(truth, predicted),
-        "ece": metrics.expected_calibration_error(confidence, right, BINS),
-        "aurc": metrics.area_under_risk_coverage(confidence, right),
-        "coverage_at": {f"{t:.2f}": _coverage(_threshold_at(fitted, field, t), confidence, right) for t in TARGETS},
-        "experts": _score_experts(field, fitted, [decisions[i] for i in rows], truth),
-        "mcnemar_vs_best_baseline": None,
-        "curves": _curves(confidence, right, truth, predicted),
-    }
-
-
-def _threshold_at(fitted: Fitted, field: str, target: float) -> Threshold:
-    held = fitted.held_out[field]
-    return fit_threshold(held.confidence, held.right, held.predicted, target)
-
-
-def _coverage(threshold: Threshold, confidence: metrics.Floats, right: metrics.Bools) -> dict[str, Any]:
-    accepted = confidence >= threshold.value
-    n = int(accepted.sum())
-    hits = int(right[accepted].sum())
-    return {
-        "threshold": threshold.value if threshold.holds else None,
-        "coverage": n / len(right),
-        "precision": hits / n if n else None,
-        "precision_ci": metrics.wilson_interval(hits, n) if n else None,
-        "needed": threshold.needed,
-        "weakest": threshold.weakest,
-    }
-
-
-def _score_experts(field: str, fitted: Fitted, decisions: Sequence[Decision], truth: Sequence[str]) -> dict[str, Any]:
-    scores = {}
-    for expert in fitted.experts:
-        said = [next(iter(d.opinions.get(expert.name, {}).get(field, {"": 0.0}))) for d in decisions]
-        hits = [a == b for a, b in zip(said, truth, strict=True)]
-        scores[expert.name] = {
-            "accuracy": float(np.mean(hits)),
-            "macro_f1": metrics.macro_f1(truth, said),
-            "weight": fitted.fusion[field].weights.get(expert.name, 0.0),
-        }
-    return scores
-
-
-def _curves(confidence: metrics.Floats, right: metrics.Bools, truth: Sequence[str], predicted: Sequence[str]) -> dict[str, Any]:
-    coverage, risk = metrics.risk_coverage(confidence, right)
-    points = np.unique(np.linspace(0, len(coverage) - 1, min(CURVE_POINTS, len(coverage))).astype(int))
-    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    labels = sorted({*truth, *predicted})
-    index = {label: i for i, label in enumerate(labels)}
-    matrix = np.zeros((len(labels), len(labels)), dtype=int)
-    np.add.at(matrix, ([index[t] for t in truth], [index[p] for p in predicted]), 1)
-    return {
-        "risk_coverage": [[float(coverage[i]), float(risk[i])] for i in points],
-        "reliability": [
-            [float(confidence[bins == b].mean()), float(right[bins == b].mean()), int((bins == b).sum())] for b in np.unique(bins)
-        ],
-        "confusion": {"labels": labels, "matrix": matrix.tolist()},
-    }
-
-
-def score_baselines(
-    field: str, found: Sequence[Any], decisions: Sequence[Decision], gold: Sequence[Mapping[str, str]]
-) -> dict[str, Any]:
-    """Each baseline's accuracy and macro-F1, and McNemar's test of ours against the best."""
-    rows = [i for i, labels in enumerate(gold) if labels[field]]
-    truth = np.array([gold[i][field] for i in rows])
-    ours = np.array([(p.label if (p := proposal_of(decisions[i], field)) else "") for i in rows]) == truth
-    hits = {b.name: np.array([b.predictions[i] for i in rows]) == truth for b in found}
-    scores = {
-        b.name: {
-            "accuracy": float(hits[b.name].mean()),
-            "macro_f1": metrics.macro_f1(list(truth), [b.predictions[i] for i in rows]),
-            "tuning_accuracy": b.tuning_accuracy,
-            "params": b.params,
-            "seconds": round(b.seconds, 1),
-        }
-        for b in found
-    }
-    best = max(scores, key=lambda name: scores[name]["accuracy"])
-    return {"baselines": scores, "mcnemar_vs_best_baseline": {"name": best, "p": metrics.mcnemar_p(ours, hits[best])}}
-
-
-def score_critic(fitted: Fitted, decisions: Sequence[Decision], gold: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """How well the score tells right from wrong: a triage is right if every judged field that is not doubted is right."""
-    scores, right = [], []
-    for decision, labels in zip(decisions, gold, strict=True):
-        outcome = decision.outcome
-        verdict, triage = outcome.verdict, outcome.triage
-        if verdict is None or triage is None:
-            scores.append(0.0)
-            right.append(False)
-            continue
-        judged = [f for f in fitted.critic.fields if labels[f]]
-        vouched = [f for f in judged if f not in verdict.doubts] or judged
-        scores.append(verdict.score / 100.0)
-        right.append(all(triage.proposals[f].label == labels[f] for f in vouched))
-    score, correct = np.array(scores), np.array(right, dtype=bool)
-    return {
-        "auroc": metrics.auroc(score, correct),
-        "ece": metrics.expected_calibration_error(score, correct, BINS),
-        "errors_caught_at": {f"{share:.2f}": metrics.errors_caught(score, correct, share) for share in (0.05, 0.10)},
-        "approved": float(np.mean([not isinstance(d.outcome, Escalated) for d in decisions])),
-    }
 
 
 class _Stages:
