@@ -148,6 +148,7 @@ def evaluate(
     test: Annotated[Path, typer.Option(help="Labelled tickets to score; nothing is fitted on them.")],
     fields: Annotated[str, typer.Option(help="Fields to evaluate, with commas between.")],
     encoder: Annotated[bool, typer.Option("--encoder", help="Also train and use the encoder expert.")] = False,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of the encoder.")] = 3,
     baselines: Annotated[
         bool, typer.Option("--baselines", help="Also tune and score seven classical models, kNN, majority.")
     ] = False,
