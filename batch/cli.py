@@ -6,11 +6,11 @@ Exit codes: 0 done, 1 a clear error, 2 usage, 3 done but some rows could not be 
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from core.errors import InputError, TamizError
+from core.errors import InputError, StorageError, TamizError
 
 UNREADABLE_ROWS = 3
 STOPPED = 130
@@ -42,14 +42,21 @@ def main() -> None:
     try:
         app()
     except TamizError as error:
-        from batch.console import complain
-
-        complain(error)
-        sys.exit(1)
+        _fail(error)
+    except OSError as error:  # a library's own temporary file on a full disk, a folder that may not be read
+        what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+        _fail(StorageError(f"The system refused ({what}).", remedy="Check free space and permissions, then run it again."))
     except SystemExit as stop:
         if stop.code == STOPPED:
             sys.stderr.write("Stopped. What was decided is in the journal: run again to go on.\n")
         raise
+
+
+def _fail(error: TamizError) -> NoReturn:
+    from batch.console import complain
+
+    complain(error)
+    sys.exit(1)
 
 
 @app.callback(invoke_without_command=True)

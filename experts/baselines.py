@@ -15,25 +15,28 @@ whole knowledge base and predicts the test tickets, which nothing before that ha
 xgboost, lightgbm and optuna are the optional dependency group `baselines`.
 """
 
+import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Protocol, TypeAlias
+from threading import Event
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import InputError
 from core.ticket import Vectors
-
-Rows: TypeAlias = NDArray[np.intp]
-Matrix: TypeAlias = Any
-"""Features of some tickets: a scipy CSR matrix or a dense array, shape (tickets, features)."""
+from experts.baseline_models import MODELS, Matrix, Rows, RunningTrial, Setting, Space, Tfidf, required
 
 JOBS = 2
+"""Models worked on at once, one thread each: where cores are shared, threads within a model spend their time waiting."""
 TUNE_ON = 6_000
 """At most so many tickets of the knowledge base are used for tuning."""
 MAJORITY = "majority"
+NAMES: Sequence[str] = (*MODELS, MAJORITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,43 +52,6 @@ class BaselineResult:
     params: dict[str, Any]
     tuning_accuracy: float
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Tfidf:
-    """A TF-IDF setting: word n-grams of 1..`words`, character n-grams of 2..`chars` within words (0: none), terms that at
-    least `min_df` tickets have, 1 + log(count) for the count if `sublinear`, the `best` terms by chi-squared (0: all).
-    """
-
-    words: int
-    chars: int
-    min_df: int
-    sublinear: bool
-    best: int = 0
-
-
-class Trial(Protocol):
-    """The part of an Optuna trial that a search space uses."""
-
-    def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float: ...
-
-    def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int: ...
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any: ...
-
-
-class Classifier(Protocol):
-    """The part of a scikit-learn classifier that is used; classes are 0..c-1."""
-
-    def fit(self, x: Matrix, y: Rows) -> object: ...
-
-    def predict(self, x: Matrix) -> Rows: ...
-
-
-Setting: TypeAlias = tuple[Tfidf | None, Classifier]
-"""The features (None: the dense vectors) and the classifier."""
-Space: TypeAlias = Callable[[Trial, int], Setting]
-"""Draws a setting from a trial and a seed."""
 
 
 class Data:
@@ -148,137 +114,164 @@ def _telling(x: Matrix, x_asked: Matrix, labels: NDArray[np.str_], best: int) ->
 
 def predict(data: Data, setting: Setting, train: Rows, asked: Rows) -> NDArray[np.str_]:
     """Fit on the rows `train`, label the rows `asked`. Classes are numbered anew, as some models need them without gaps."""
-    from sklearn.base import clone
-    from sklearn.exceptions import ConvergenceWarning
-
-    tfidf, classifier = setting
+    tfidf, make = setting
     classes, y = np.unique(data.labels[train], return_inverse=True)
     x, x_asked = data.features(tfidf, train, asked)
-    if len(classes) == 1 or not x.shape[1]:
+    if len(classes) == 1 or not x.shape[1] or not len(asked):
         return np.full(len(asked), classes[np.bincount(y).argmax()])
-    model = clone(classifier)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(x, y)
+    model = make()
+    model.fit(x, y)
     return np.asarray(classes[model.predict(x_asked)])
 
 
-def _linear_terms(trial: Trial) -> Tfidf:
-    return Tfidf(
-        words=trial.suggest_int("words", 1, 3),
-        chars=trial.suggest_categorical("chars", [0, 4, 5, 6]),
-        min_df=trial.suggest_int("min_df", 1, 3),
-        sublinear=trial.suggest_categorical("sublinear", [True, False]),
-    )
+def _majority(data: Data) -> BaselineResult:
+    """The commonest label for every test ticket."""
+    labels, counts = np.unique(data.labels, return_counts=True)
+    label, share = str(labels[counts.argmax()]), float(counts.max() / counts.sum())
+    return BaselineResult(MAJORITY, [label] * len(data.test), {}, share, 0.0)
 
 
-def _tree_terms(trial: Trial) -> Tfidf:
-    return Tfidf(
-        words=trial.suggest_int("words", 1, 2),
-        chars=trial.suggest_categorical("chars", [0, 5]),
-        min_df=2,
-        sublinear=True,
-        best=trial.suggest_int("best", 500, 8000, log=True),
-    )
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What the searches of one call share; once `stopped` is set they end at their next trial."""
+
+    data: Data
+    folds: Rows
+    trials: int
+    seed: int
+    progress: Callable[[str], None]
+    stopped: Event = field(default_factory=Event)
+
+    def run(self, name: str) -> BaselineResult:
+        """Tune, refit and predict one baseline."""
+        start, data = time.perf_counter(), self.data
+        if name == MAJORITY:
+            return _majority(data)
+        params, accuracy = self._tune(name)
+        setting = MODELS[name][0](required("optuna").trial.FixedTrial(params), self.seed)
+        predictions = [str(label) for label in predict(data, setting, data.known, data.test)]
+        return BaselineResult(name, predictions, params, accuracy, time.perf_counter() - start)
+
+    def _tune(self, name: str) -> tuple[dict[str, Any], float]:
+        """The best parameters found and their cross-validated accuracy."""
+        optuna = required("optuna")
+        space, start = MODELS[name]
+        study = optuna.create_study(
+            direction="maximize",
+            sampler=optuna.samplers.TPESampler(seed=self.seed),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
+        )
+        study.enqueue_trial(dict(start))
+        rows = self._tuning_rows()
+        study.optimize(lambda trial: self._accuracy(name, space, trial, rows), n_trials=self.trials)
+        return dict(study.best_params), float(study.best_value)
+
+    def _tuning_rows(self) -> Rows:
+        """All tickets of the knowledge base, or `TUNE_ON` of them drawn at random."""
+        known = self.data.known
+        if len(known) <= TUNE_ON:
+            return known
+        return np.sort(np.random.default_rng(self.seed).choice(known, TUNE_ON, replace=False))
+
+    def _accuracy(self, name: str, space: Space, trial: RunningTrial, rows: Rows) -> float:
+        """The share of `rows` labelled right, each by a model fitted on the other folds."""
+        setting, right, seen = space(trial, self.seed), 0, 0
+        for step, fold in enumerate(np.unique(self.folds[rows])):
+            if self.stopped.is_set():
+                raise CancelledError
+            asked, train = rows[self.folds[rows] == fold], rows[self.folds[rows] != fold]
+            right += int((predict(self.data, setting, train, asked) == self.data.labels[asked]).sum())
+            seen += len(asked)
+            trial.report(right / seen, step)
+            if trial.should_prune():
+                self.progress(f"{name}: trial {trial.number + 1} of {self.trials} cut short")
+                raise required("optuna").TrialPruned
+        self.progress(f"{name}: trial {trial.number + 1} of {self.trials}, accuracy {right / seen:.3f}")
+        return right / seen
 
 
-def _logistic_regression(trial: Trial, seed: int) -> Setting:
-    from sklearn.linear_model import LogisticRegression
+def run_baselines(
+    texts: Sequence[str],
+    labels: Sequence[str],
+    test_texts: Sequence[str],
+    *,
+    vectors: Vectors,
+    test_vectors: Vectors,
+    folds: NDArray[np.intp],
+    trials: int,
+    seed: int = 0,
+    progress: Callable[[str], None] | None = None,
+    names: Collection[str] | None = None,
+) -> list[BaselineResult]:
+    """Tune the baselines on the knowledge base and label the test tickets with each.
 
-    strength = trial.suggest_float("C", 0.3, 100.0, log=True)
-    weight = trial.suggest_categorical("class_weight", [None, "balanced"])
-    return _linear_terms(trial), LogisticRegression(C=strength, class_weight=weight, tol=1e-3, max_iter=300, random_state=seed)
+    Args:
+        texts, labels: the n tickets of the knowledge base. `test_texts`: the m tickets to label.
+        vectors, test_vectors: their unit embeddings, shapes (n, d) and (m, d), for the nearest neighbours.
+        folds: fold number of each ticket of the knowledge base, shape (n,); near-duplicates should share a fold.
+        trials: settings tried per model. `seed`: the same seed gives the same result.
+        progress: told a line after each trial, from a worker thread. `names`: some of `NAMES`, or all of them.
 
-
-def _svm(trial: Trial, seed: int) -> Setting:
-    from sklearn.svm import LinearSVC
-
-    strength = trial.suggest_float("C", 0.02, 5.0, log=True)
-    weight = trial.suggest_categorical("class_weight", [None, "balanced"])
-    return _linear_terms(trial), LinearSVC(C=strength, class_weight=weight, random_state=seed)
-
-
-def _forest(trial: Trial, seed: int) -> dict[str, Any]:
-    return {
-        "n_estimators": 200,
-        "max_features": trial.suggest_float("max_features", 0.005, 0.3, log=True),
-        "min_samples_split": trial.suggest_int("min_samples_split", 2, 12),
-        "criterion": trial.suggest_categorical("criterion", ["gini", "entropy"]),
-        "class_weight": trial.suggest_categorical("class_weight", [None, "balanced"]),
-        "n_jobs": 1,
-        "random_state": seed,
-    }
-
-
-def _random_forest(trial: Trial, seed: int) -> Setting:
-    from sklearn.ensemble import RandomForestClassifier
-
-    return _tree_terms(trial), RandomForestClassifier(**_forest(trial, seed))
-
-
-def _extra_trees(trial: Trial, seed: int) -> Setting:
-    from sklearn.ensemble import ExtraTreesClassifier
-
-    return _tree_terms(trial), ExtraTreesClassifier(**_forest(trial, seed))
+    Raises:
+        InputError: an unknown name, arrays that do not match, fewer than two folds, or a package that is not installed.
+    """
+    _check_names(names)
+    _check_sizes(len(texts), len(labels), len(vectors), len(folds))
+    _check_sizes(len(test_texts), len(test_vectors))
+    _check_search(folds, trials)
+    chosen = [name for name in NAMES if names is None or name in names]
+    _check_packages(chosen)
+    data = Data(texts, labels, test_texts, vectors, test_vectors)
+    return _in_parallel(_Search(data, np.asarray(folds), trials, seed, progress or (lambda line: None)), chosen)
 
 
-def _gradient_boosting(trial: Trial, seed: int) -> Setting:
-    from sklearn.ensemble import GradientBoostingClassifier
+def _in_parallel(search: _Search, names: Sequence[str]) -> list[BaselineResult]:
+    """The results in the order of `names`; the first error, or an interrupt, stops the searches that still run."""
+    from sklearn.exceptions import ConvergenceWarning
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    model = GradientBoostingClassifier(
-        n_estimators=trial.suggest_int("n_estimators", 50, 250),
-        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.3, log=True),
-        max_depth=trial.suggest_int("max_depth", 3, 12),
-        max_features=trial.suggest_float("max_features", 0.01, 0.3, log=True),
-        min_samples_leaf=trial.suggest_int("min_samples_leaf", 1, 5),
-        subsample=trial.suggest_float("subsample", 0.5, 1.0),
-        random_state=seed,
-    )
-    return _tree_terms(trial), model
-
-
-def _xgboost(trial: Trial, seed: int) -> Setting:
-    model = _optional("xgboost").XGBClassifier(
-        n_estimators=trial.suggest_int("n_estimators", 50, 400),
-        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.4, log=True),
-        max_depth=trial.suggest_int("max_depth", 3, 14),
-        min_child_weight=trial.suggest_float("min_child_weight", 0.1, 5.0, log=True),
-        colsample_bynode=trial.suggest_float("colsample_bynode", 0.03, 0.6, log=True),
-        subsample=trial.suggest_float("subsample", 0.5, 1.0),
-        reg_lambda=trial.suggest_float("reg_lambda", 0.1, 10.0, log=True),
-        max_bin=32,
-        n_jobs=1,
-        random_state=seed,
-    )
-    return _tree_terms(trial), model
+    # BLAS threads that wait for one another made logistic regression twenty times slower on a busy machine.
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(JOBS) as pool:
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        jobs = [pool.submit(search.run, name) for name in names]
+        try:
+            done, _ = wait(jobs, return_when=FIRST_EXCEPTION)
+            ended = {job: job.result() for job in done}  # raises what ended the first one, before others are told to stop
+            return [ended[job] for job in jobs]
+        finally:
+            search.stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _lightgbm(trial: Trial, seed: int) -> Setting:
-    model = _optional("lightgbm").LGBMClassifier(
-        n_estimators=trial.suggest_int("n_estimators", 50, 400),
-        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.3, log=True),
-        num_leaves=trial.suggest_int("num_leaves", 4, 63, log=True),
-        min_child_samples=trial.suggest_int("min_child_samples", 1, 20),
-        min_child_weight=trial.suggest_float("min_child_weight", 1e-3, 1.0, log=True),
-        feature_fraction_bynode=trial.suggest_float("feature_fraction_bynode", 0.03, 1.0, log=True),
-        subsample=trial.suggest_float("subsample", 0.5, 1.0),
-        reg_lambda=trial.suggest_float("reg_lambda", 0.01, 10.0, log=True),
-        subsample_freq=1,
-        max_bin=31,
-        deterministic=True,
-        force_row_wise=True,
-        n_jobs=1,
-        random_state=seed,
-        verbose=-1,
-    )
-    return _tree_terms(trial), model
+def _check_names(names: Collection[str] | None) -> None:
+    unknown = sorted(set(names or ()) - set(NAMES))
+    if unknown:
+        raise InputError(f"There is no baseline {', '.join(unknown)}.", remedy=f"Choose among {', '.join(NAMES)}.")
 
 
-def _knn(trial: Trial, seed: int) -> Setting:
-    from sklearn.neighbors import KNeighborsClassifier
+def _check_sizes(first: int, *others: int) -> None:
+    if any(other != first for other in others):
+        raise InputError(
+            f"Texts, labels, vectors and folds differ in number: {', '.join(map(str, (first, *others)))}.",
+            remedy="Give one of each per ticket.",
+        )
 
-    k = trial.suggest_int("k", 1, 60, log=True)
-    sharpness = trial.suggest_float("sharpness", 0.0, 30.0)
-    # Vectors have length one, so a neighbour at cosine distance d votes with exp(-sharpness d).
-    weights = partial(_nearness, sharpness=sharpness)
-    return None, KNeighborsClassifier(k, weights=weights, metric="cosine", algorithm="brute")
+
+def _check_search(folds: NDArray[np.intp], trials: int) -> None:
+    if trials < 1:
+        raise InputError(f"The baselines can't be tuned with {trials} trials.", remedy="Ask for at least one trial.")
+    if len(np.unique(folds)) < 2:
+        raise InputError(
+            "The baselines are tuned by cross-validation, and the knowledge base has fewer than two folds.",
+            remedy="Add tickets that are not near-duplicates of one another.",
+        )
+
+
+def _check_packages(names: Sequence[str]) -> None:
+    """Fail before the first search, not after ten minutes of them."""
+    for name in names:
+        if name in ("xgboost", "lightgbm"):
+            required(name)
+    if set(names) - {MAJORITY}:
+        optuna = required("optuna")
+        optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -14,7 +14,7 @@ TARGETS = ("0.90", "0.95", "0.98")
 KB_ROWS, TEST_ROWS = 160, 40
 
 
-def test_rows() -> list[dict[str, Any]]:
+def labelled() -> list[dict[str, Any]]:
     """Open tickets with their gold labels, empty ones included; some have none."""
     gold = {row["id"]: row for row in rows_of(GOLD)}
     return [{**row, **{f: gold[row["id"]][f] for f in FIELDS}} for row in rows_of(OPEN)[:TEST_ROWS]]
@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The two tables; the settings name a home that does not exist."""
     folder = tmp_path_factory.mktemp("evaluate")
     write_rows(folder / "kb.jsonl", rows_of(RESOLVED)[:KB_ROWS])
-    write_rows(folder / "test.jsonl", test_rows())
+    write_rows(folder / "test.jsonl", labelled())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TAMIZ_HOME", str(folder / "home"))
         patch.setenv("TAMIZ_TAXONOMY", str(TAXONOMY_FILE))
@@ -84,7 +84,7 @@ def test_it_has_the_published_structure(figures: dict[str, Any]) -> None:
 def test_the_figures_agree_with_each_other(figures: dict[str, Any]) -> None:
     for name, field in figures["fields"].items():
         n, matrix = field["n"], field["curves"]["confusion"]["matrix"]
-        assert n == sum(bool(row[name]) for row in test_rows())
+        assert n == sum(bool(row[name]) for row in labelled())
         hits = sum(matrix[i][i] for i in range(len(matrix)))
         assert sum(map(sum, matrix)) == sum(count for *_, count in field["curves"]["reliability"]) == n
         assert field["accuracy"] == pytest.approx(hits / n)
@@ -119,11 +119,12 @@ def _check_coverage(field: Mapping[str, Any]) -> None:
 
 def test_the_test_tables_labels_never_reach_the_fit(folder: Path, figures: dict[str, Any]) -> None:
     """With the gold labels dealt out at random the same is fitted and the same confidences are shown: only the score falls."""
-    rows = test_rows()
+    rows = labelled()
     for field in FIELDS:
-        dealt = [row[field] for row in rows]
+        with_gold = [row for row in rows if row[field]]
+        dealt = [row[field] for row in with_gold]
         random.Random(7).shuffle(dealt)
-        for row, label in zip(rows, dealt, strict=True):
+        for row, label in zip(with_gold, dealt, strict=True):
             row[field] = label
     write_rows(folder / "dealt.jsonl", rows)
     result, dealt_figures = evaluate(folder, "dealt.jsonl")
@@ -131,10 +132,14 @@ def test_the_test_tables_labels_never_reach_the_fit(folder: Path, figures: dict[
     for name in FIELDS:
         ours, theirs = figures["fields"][name], dealt_figures["fields"][name]
         assert theirs["accuracy"] < ours["accuracy"]
+        # More than rounding in another order makes would be something learnt.
         for target in TARGETS:
-            assert ours["coverage_at"][target]["threshold"] == theirs["coverage_at"][target]["threshold"]
+            thresholds = [field["coverage_at"][target]["threshold"] for field in (ours, theirs)]
+            assert thresholds[0] == pytest.approx(thresholds[1], abs=0.005)
         weights = [{e: score["weight"] for e, score in field["experts"].items()} for field in (ours, theirs)]
-        assert weights[0] == weights[1]
+        assert weights[0] == pytest.approx(weights[1], abs=0.005)
+        confidences = [sum(said * count for said, _, count in field["curves"]["reliability"]) for field in (ours, theirs)]
+        assert confidences[0] == pytest.approx(confidences[1], abs=0.05)
 
 
 def test_it_leaves_nothing_behind_and_needs_no_home(folder: Path, figures: dict[str, Any]) -> None:
@@ -142,12 +147,16 @@ def test_it_leaves_nothing_behind_and_needs_no_home(folder: Path, figures: dict[
 
 
 def test_a_row_that_cannot_be_read_is_listed_with_its_file(folder: Path) -> None:
-    write_rows(folder / "bad.jsonl", [*test_rows()[:8], test_rows()[0]])
+    write_rows(folder / "bad.jsonl", [*labelled()[:8], labelled()[0]])
     with (folder / "bad.jsonl").open("a", encoding="utf-8") as lines:
         lines.write("{oops\n")
-    result, found = evaluate(folder, "bad.jsonl")
+    write_rows(folder / "few.jsonl", [*rows_of(RESOLVED)[:40], {"description": "", "category": "Red"}])
+    arguments = ("--kb", folder / "few.jsonl", "--test", folder / "bad.jsonl", "--fields", "category")
+    result = tamiz("evaluate", *arguments, "--json", folder / "few.json")
     assert result.code == 3
-    assert (found["n_test"], found["unreadable"]) == (8, 2)
+    found = json.loads((folder / "few.json").read_text(encoding="utf-8"))
+    assert (found["n_kb"], found["n_test"], found["unreadable"]) == (40, 8, 3)
+    assert "row 41, description: few.jsonl: Row 41" in result.err
     assert "row 9, id: bad.jsonl: Row 9" in result.err
     assert "row 10, " in result.err
 
@@ -174,7 +183,7 @@ def test_a_field_with_one_label_only_is_a_clear_error(folder: Path) -> None:
 
 
 def test_a_test_table_without_gold_labels_is_refused_before_anything_is_fitted(folder: Path) -> None:
-    write_rows(folder / "blank.jsonl", [{**row, "urgency": ""} for row in test_rows()])
+    write_rows(folder / "blank.jsonl", [{**row, "urgency": ""} for row in labelled()])
     result, _ = evaluate(folder, "blank.jsonl")
     assert result.code == 1
     assert "The test table has no values for urgency" in result.err

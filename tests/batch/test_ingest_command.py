@@ -127,7 +127,7 @@ def test_search_finds_what_went_in_and_filters_by_label(home: Path) -> None:
     found = json.loads(result.out)
     assert found[0]["source_id"] == row["id"]
     assert found[0]["similarity"] > 0.9
-    assert [n["similarity"] for n in found] == sorted((n["similarity"] for n in found), reverse=True) or len(found) == 3
+    assert len(found) == 3
     only = json.loads(tamiz("search", row["description"], "--where", "category=red", "--where", "language=es", "--json").out)
     assert only
     assert {(n["labels"]["category"], n["language"]) for n in only} == {("Red", "es")}
@@ -170,7 +170,7 @@ def test_without_a_knowledge_base_it_says_what_to_do(
 
 @pytest.fixture(scope="module")
 def small_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A history as teams have it: 60 rows of description, solution, type of resolution and mailbox, as Excel in Spain saves it."""
+    """A history as teams have it: 60 rows of description, solution, type of resolution and mailbox, in a code page."""
     path = tmp_path_factory.mktemp("table") / "historico.csv"
     with path.open("w", encoding="cp1252", errors="replace", newline="") as stream:
         writer = csv.writer(stream, delimiter=";")

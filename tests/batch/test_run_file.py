@@ -9,7 +9,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from tests.batch.commands_examples import OPEN, RESOLVED, TAXONOMY_FILE, Result, decisions, rows_of, tamiz, write_rows
+from tests.batch.commands_examples import OPEN, RESOLVED, Result, decisions, rows_of, tamiz, write_rows
 
 COLUMNS = ("id", "subject", "description", "notes")
 AWKWARD = {"id": "A-1", "subject": "=1+1", "description": 'VPN "Atlas"; cae,\ncada 5 minutos', "notes": "+34 600 000 000"}
@@ -229,4 +229,3 @@ def test_other_tickets_with_the_same_taxonomy_need_no_second_fit(home: Path, tmp
     before = sorted(path.name for path in (home / "fit").iterdir())
     assert tamiz("run", write_rows(tmp_path / "one.jsonl", rows_of(RESOLVED)[:1]), "--dry-run").code == 0
     assert sorted(path.name for path in (home / "fit").iterdir()) == before
-    assert TAXONOMY_FILE.exists()

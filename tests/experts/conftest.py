@@ -18,7 +18,7 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def learned(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[EncoderOpinions, Watched]:
     """Trained for long enough to have learned something, and the progress of that."""
     watched = Watched()
-    return train(settings(base, epochs=6, learning_rate=5e-3), tmp_path_factory.mktemp("learned"), watched), watched
+    return train(settings(base, epochs=8, learning_rate=1e-2), tmp_path_factory.mktemp("learned"), watched), watched
 
 
 @pytest.fixture(scope="session")

@@ -28,8 +28,10 @@ PER_EPOCH = 5
 
 def make_base(home: Path) -> Path:
     """A BERT of two layers, 32 wide, with its tokenizer, as a folder of `from_pretrained`."""
+    import torch
     from transformers import BertConfig, BertModel
 
+    torch.manual_seed(0)
     words = vocabulary()
     config = BertConfig(
         vocab_size=len(words), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,

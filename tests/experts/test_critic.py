@@ -198,6 +198,8 @@ def test_suspects_are_avoided_only_when_the_triage_is_rejected() -> None:
 def test_approve_at_moves_what_is_rejected() -> None:
     fresh, judges = simulated(300, 2), [replace(critic(), suspects=EVERYONE, approve_at=at) for at in (0, 65, 101)]
     avoided = [sum(bool(v.avoid) for v in fresh.judged_by(judge)) for judge in judges]
+    score = fresh.judged_by(critic())[0].score
+    assert not fresh.judged_by(replace(critic(), approve_at=score))[0].advice, "at the very score it is approved"
     assert avoided[0] == 0 < avoided[1] < avoided[2] == 300
 
 

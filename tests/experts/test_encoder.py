@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from core.errors import FitError
+from experts import encoder_training
 from experts.artifacts import load_fitted, save_fitted
 from experts.encoder import EncoderExpert, EncoderModel, load_encoder, save_encoder
 from experts.encoder_training import train_encoder
@@ -71,9 +72,9 @@ def test_progress_counts_every_step_of_every_stage(learned: tuple[EncoderOpinion
     steps = learned[1].steps
     assert list(steps) == STAGES
     for stage in STAGES[:3]:
-        assert steps[stage] == list(range(1, 6 * PER_EPOCH + 1))
-    assert steps[STAGES[3]] == list(range(1, 6 * 8 + 1))
-    assert learned[1].totals == {6 * PER_EPOCH, 6 * 8}
+        assert steps[stage] == list(range(1, 8 * PER_EPOCH + 1))
+    assert steps[STAGES[3]] == list(range(1, 8 * 8 + 1))
+    assert learned[1].totals == {8 * PER_EPOCH, 8 * 8}
 
 
 def test_a_text_is_read_alike_whatever_stands_beside_it(learned: tuple[EncoderOpinions, Watched]) -> None:
@@ -98,9 +99,13 @@ def test_only_the_first_tokens_are_read(learned: tuple[EncoderOpinions, Watched]
 # --- LoRA --------------------------------------------------------------------------------------------------------------
 
 
-def test_with_lora_only_the_adapters_and_heads_are_trained_and_it_is_read_again(base: Path, tmp_path: Path) -> None:
-    made = train(settings(base, lora_rank=4, learning_rate=2e-2, epochs=4), tmp_path / "work")
-    assert (made.opinions["category"].argmax(axis=1) == GOLD).mean() > np.bincount(GOLD).max() / 60
+def test_with_lora_only_the_adapters_and_heads_are_trained_and_it_is_read_again(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoder_training, "CROSS_FIT_LIMIT", 0)
+    made = train(settings(base, lora_rank=4, learning_rate=1e-2, epochs=10), tmp_path / "work")
+    said = made.expert.log_probs(evidence(EXEMPLARS))["category"]
+    assert (said.argmax(axis=1) == GOLD).mean() > np.bincount(GOLD).max() / 60 + 0.1
     model, chosen = load_encoder(path_of(made))
     assert chosen.lora_rank == 4
     trained = sum(p.numel() for p in model.parameters())
@@ -109,7 +114,7 @@ def test_with_lora_only_the_adapters_and_heads_are_trained_and_it_is_read_again(
     name = "embeddings.word_embeddings.weight"
     np.testing.assert_array_equal(before[name], after[f"encoder.base_model.model.{name}"])
     assert any(array.any() for key, array in after.items() if "lora_B" in key)
-    np.testing.assert_allclose(model.log_probs(TEXTS, 32)["category"], made.expert.log_probs(evidence(EXEMPLARS))["category"])
+    np.testing.assert_array_equal(model.log_probs(TEXTS, 32)["category"], said)
 
 
 # --- on disk -----------------------------------------------------------------------------------------------------------

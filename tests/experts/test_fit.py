@@ -161,6 +161,11 @@ def test_exemplars_that_all_others_contradict_are_suspect() -> None:
     assert len(suspects) < 1.5 * len(wrong)
 
 
+def test_what_is_merely_hard_to_read_is_not_suspect() -> None:
+    for fitted, fresh in murky()[0]:
+        assert 0 < len(fitted.critic.suspects) < 0.3 * (~fresh.right).sum()
+
+
 # --- which fields ------------------------------------------------------------------------------------------------------
 
 
