@@ -9,7 +9,7 @@ from core.errors import InputError, KnowledgeError
 from core.ticket import CleanTicket, Exemplar, Neighbor, Vectors
 from knowledge.cache import Encoder
 from knowledge.sparse import Bm25Words
-from knowledge.stores import LABEL_PREFIX, PLAIN_FILTERS, Hit, Manifest, Query, Shelf, Store, exemplar_of
+from knowledge.stores import LABEL_PREFIX, PLAIN_FILTERS, Hit, Manifest, Query, Shelf, Store
 
 FLOOR = 0.25
 """Cosine below which two texts are taken to have nothing in common."""
@@ -132,7 +132,7 @@ class KnowledgeBase:
 
     def _neighbors(self, hits: Sequence[Hit], k: int) -> list[Neighbor]:
         near = [hit for hit in hits if hit.similarity >= self._floor]
-        return [Neighbor(exemplar_of(hit.id, hit.payload), hit.similarity) for hit in near[:k]]
+        return [Neighbor(hit.exemplar, hit.similarity) for hit in near[:k]]
 
     def close(self) -> None:
         """Release the index, so that another process can open it."""
@@ -149,5 +149,5 @@ def _collapsed(hits: Sequence[Hit]) -> list[Hit]:
     """The best hit of each group of near-duplicates."""
     best: dict[str, Hit] = {}
     for hit in hits:
-        best.setdefault(hit.payload.get("duplicate_group") or hit.id, hit)
+        best.setdefault(hit.exemplar.duplicate_group or hit.id, hit)
     return list(best.values())

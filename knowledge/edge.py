@@ -57,6 +57,7 @@ class EdgeStore:
         self._manifest = manifest
         self._shard: qdrant_edge.EdgeShard | None = shard
         self._lock = lock
+        self._known: dict[str, Exemplar] | None = None
 
     @classmethod
     def create(cls, folder: Path, manifest: Manifest) -> Self:
@@ -106,6 +107,7 @@ class EdgeStore:
             with edge_errors(self.folder):
                 self._open.update(edge.UpdateOperation.upsert_points(points))
             append_exemplars(self.folder, exemplars[part])
+        self._known = None
 
     def settle(self) -> None:
         with edge_errors(self.folder):
@@ -116,10 +118,18 @@ class EdgeStore:
 
     def hybrid(self, queries: Sequence[Query], limit: int, where: Mapping[str, str]) -> list[list[Hit]]:
         answers = self._ask([self._fused(query, limit, where) for query in queries])
-        fused = [[Found(str(point.id), point.score, point.payload or {}) for point in answer] for answer in answers]
+        fused = [[self._found(str(point.id), point.score) for point in answer] for answer in answers]
         scored = self._ask([_scored(query, found) for query, found in zip(queries, fused, strict=True)])
         cosines = [{str(point.id): point.score for point in answer} for answer in scored]
         return [ranked(found, of_query) for found, of_query in zip(fused, cosines, strict=True)]
+
+    def _found(self, point_id: str, score: float) -> Found:
+        """Exemplars come from memory: a published version never changes, and payloads cost more than the search itself."""
+        if self._known is None:
+            self._known = {exemplar.id: exemplar for exemplar in self.exemplars()}
+        if point_id not in self._known:
+            raise _damaged(self.folder, "exemplars are missing")
+        return Found(point_id, score, self._known[point_id])
 
     def _ask(self, requests: "list[qdrant_edge.QueryRequest]") -> "list[list[qdrant_edge.ScoredPoint]]":
         import qdrant_edge as edge
@@ -137,7 +147,7 @@ class EdgeStore:
             words = edge.Query.Nearest(edge.SparseVector(*query.sparse), using=SPARSE)
             prefetches.append(edge.Prefetch(limit=limit, query=words, filter=only))
         rank: Any = edge.Fusion.Rrf(k=RRF_CONSTANT)
-        return edge.QueryRequest(limit=2 * limit, prefetches=prefetches, query=rank, with_payload=True)
+        return edge.QueryRequest(limit=2 * limit, prefetches=prefetches, query=rank)
 
     def get(self, ids: Sequence[str]) -> list[Exemplar]:
         with edge_errors(self.folder):

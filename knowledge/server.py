@@ -62,7 +62,7 @@ class ServerStore:
 
     def hybrid(self, queries: Sequence[Query], limit: int, where: Mapping[str, str]) -> list[list[Hit]]:
         answers = self._ask([_fused(query, limit, where, self._manifest.exact) for query in queries])
-        fused = [[Found(str(point.id), point.score, point.payload or {}) for point in answer] for answer in answers]
+        fused = [[_found(point) for point in answer] for answer in answers]
         scored = self._ask([_scored(query, found) for query, found in zip(queries, fused, strict=True)])
         cosines = [{str(point.id): point.score for point in answer} for answer in scored]
         return [ranked(found, of_query) for found, of_query in zip(fused, cosines, strict=True)]
@@ -161,6 +161,10 @@ def _fused(query: Query, limit: int, where: Mapping[str, str], exact: bool) -> "
         prefetches.append(models.Prefetch(query=_sparse(query.sparse), using=SPARSE, limit=limit, filter=only))
     rank = models.RrfQuery(rrf=models.Rrf(k=RRF_CONSTANT))
     return models.QueryRequest(prefetch=prefetches, query=rank, limit=2 * limit, with_payload=True)
+
+
+def _found(point: "models.ScoredPoint") -> Found:
+    return Found(str(point.id), point.score, exemplar_of(str(point.id), point.payload or {}))
 
 
 def _scored(query: Query, found: Sequence[Found]) -> "models.QueryRequest":

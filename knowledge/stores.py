@@ -69,7 +69,7 @@ class Hit:
 
     id: str
     similarity: float
-    payload: Mapping[str, Any]
+    exemplar: Exemplar
 
 
 class Found(NamedTuple):
@@ -77,7 +77,7 @@ class Found(NamedTuple):
 
     id: str
     score: float
-    payload: Mapping[str, Any]
+    exemplar: Exemplar
 
 
 class Store(Protocol):
@@ -189,4 +189,4 @@ def ranked(found: Sequence[Found], cosines: Mapping[str, float]) -> list[Hit]:
     if any(hit.id not in cosines for hit in found):
         raise KnowledgeError("The index is damaged: vectors are missing.", remedy=REBUILD)
     ordered = sorted(found, key=lambda hit: (-hit.score, -cosines[hit.id], hit.id))
-    return [Hit(hit.id, cosines[hit.id], hit.payload) for hit in ordered]
+    return [Hit(hit.id, cosines[hit.id], hit.exemplar) for hit in ordered]

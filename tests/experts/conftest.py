@@ -10,7 +10,10 @@ from tests.experts.encoder_examples import Watched, make_base, settings, train
 
 @pytest.fixture(scope="session")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a tiny BERT."""
+    """The folder of a tiny BERT. For something so small a second thread only waits."""
+    import torch
+
+    torch.set_num_threads(1)
     return make_base(tmp_path_factory.mktemp("base"))
 
 

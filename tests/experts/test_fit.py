@@ -18,7 +18,7 @@ from core.ticket import Evidence, Exemplar
 from core.triage import LogProbs
 from experts.fit import MIN_LABELLED, fit, fittable_fields
 from experts.fitted import Fitted
-from experts.outoffold import EncoderOpinions
+from experts.outoffold import EncoderOpinions, fold_exemplars
 from tests.experts.expert_examples import CATEGORIES, TAXONOMY, ExactSearch, company, encode, evidence, fitted_on, past
 
 NAMES = TAXONOMY.labels("category")
@@ -145,10 +145,9 @@ def test_everything_is_there_for_every_field() -> None:
 
 
 def test_it_says_what_it_is_at() -> None:
-    exemplars = past(60)
     stages: list[str] = []
-    search = ExactSearch(exemplars)
-    fit(TAXONOMY, exemplars, search.vectors, search, encode, k=5, folds=2, progress=stages.append)
+    search = ExactSearch(past(60))
+    fit(TAXONOMY, search.exemplars, search.vectors, search, encode, k=5, folds=2, progress=stages.append)
     assert [s.split(",")[0] for s in stages] == ["neighbours", "linear heads", "weights", "linear heads"]
 
 
@@ -290,11 +289,10 @@ def test_only_what_the_encoder_has_not_seen_is_used_for_weights_and_thresholds()
 
 
 def test_a_field_without_a_label_in_the_encoders_fold_promises_nothing() -> None:
-    fold = with_oracle(past(150), (0, 1, 2)).folds
-    exemplars = [
-        replace(e, labels={k: v for k, v in e.labels.items() if k == "category" or number != 0})
-        for e, number in zip(past(150), fold.tolist(), strict=True)
-    ]
+    exemplars = past(150)
+    fold = fold_exemplars(exemplars, "category", 3, seed=0)
+    for i in np.flatnonzero(fold == 0).tolist():
+        exemplars[i] = replace(exemplars[i], labels={"category": exemplars[i].labels["category"]})
     fitted = with_oracle(exemplars, (0,))
     assert fitted.fields == ("category", "urgency")
     assert fitted.quality["urgency"]["n"] == 0.0
