@@ -1,5 +1,6 @@
 """What the terminal shows: progress, the table of decisions, the summary. Colours only on a terminal."""
 
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ COLOURS = {"accepted": "green", "suggested": "yellow", "escalated": "red"}
 SHORT_ID = 8
 
 
+_COMMANDING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 PIPED_WIDTH = 160
 """Columns of a table that goes to a file or a pipe."""
 
@@ -35,16 +37,22 @@ def err() -> "Console":
     return Console(stderr=True, highlight=False)
 
 
+def printable(text: str) -> str:
+    """Without what could command the terminal or turn the direction of reading: a ticket may hold anything."""
+    return _COMMANDING.sub("", text)
+
+
 def say(text: str) -> None:
     """A line about what goes on."""
-    err().print(text, markup=False, soft_wrap=True)
+    err().print(printable(text), markup=False, soft_wrap=True)
 
 
 def complain(error: TamizError) -> None:
     """An error, and what to do about it."""
     from rich.text import Text
 
-    said = Text.assemble(("error: ", "bold red"), error.message, "\n", ("   do: ", "bold"), error.remedy)
+    message, remedy = printable(error.message), printable(error.remedy)
+    said = Text.assemble(("error: ", "bold red"), message, "\n", ("   do: ", "bold"), remedy)
     err().print(said, soft_wrap=True)
 
 
@@ -79,12 +87,12 @@ def show_decisions(report: Mapping[str, Any], language: str) -> None:
     for ticket in report["tickets"]:
         score = "–" if ticket["score"] is None else f"{ticket['score']:.0f}"
         table.add_row(
-            Text(ticket["id"]),
+            Text(printable(ticket["id"])),
             Text(ticket["outcome"], COLOURS[ticket["outcome"]]),
             score,
             Text(_fields(ticket["fields"])),
             Text(_evidence(ticket["fields"])),
-            Text("; ".join(cause[language] for cause in ticket["causes"][:2])),
+            Text(printable("; ".join(cause[language] for cause in ticket["causes"][:2]))),
         )
     out().print(table)
 
@@ -183,10 +191,11 @@ def show_neighbors(found: Sequence[Any]) -> None:
         say("Nothing like it is known.")
     for neighbor in found:
         exemplar = neighbor.exemplar
-        out().print(f"{neighbor.similarity:.2f}  {exemplar.id[:SHORT_ID]}  {' '.join(exemplar.text.split())[:160]}", markup=False)
+        text = " ".join(printable(exemplar.text).split())[:160]
+        out().print(f"{neighbor.similarity:.2f}  {exemplar.id[:SHORT_ID]}  {text}", markup=False)
         out().print(f"      {'  '.join(f'{k}={v}' for k, v in exemplar.labels.items())}", markup=False)
         if exemplar.resolution:
-            out().print(f"      → {exemplar.resolution}", markup=False)
+            out().print(f"      → {printable(exemplar.resolution)}", markup=False)
 
 
 def show_settings(rows: Sequence[tuple[str, str, str, str]]) -> None:

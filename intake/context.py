@@ -23,7 +23,7 @@ _PHONE = re.compile(
     r"|wasap|wsp|fax|call|llam\w+|marc\w+|ring|reach"
     r"|contact\w*|sms|fijo|linea directa|directo|localizable)\b[^\n\d]{0,22}$|\b[tmf][:. ]{1,3}$"
 )
-_LISTED = re.compile(r"(?:[\d<>:.()+/-]+|[,;&\s]+|\b(?:y|e|and|o|or|a|to|al)\b)+$")
+_LISTED = re.compile(r"(?:[\d<>:.()+/,;&\s-]|\b(?:y|e|and|o|or|a|to|al)\b)++$")
 
 
 def before(text: str, start: int) -> str:

@@ -21,7 +21,8 @@ _FILLERS = """
     ayuda help urgente urgent team equipo all todos a al de del el lo los las y o e the to of and or is this it me your
     mensaje message ignore ignorar ignoren ignorad esto solo una estoy haciendo soy im am just ping sos
     u ya there here anyone anybody someone somebody are alguien ahi aqui hay algun alguno estais estan estas
-    majo maja majos guapo guapa crack jefe jefa amigo amiga amigos chicos chicas tio colega lads lad mate guys folks buddy sir madam
+    majo maja majos guapo guapa crack jefe jefa amigo amiga amigos chicos chicas tio colega
+    lads lad mate guys folks buddy sir madam
 """
 _PLACEHOLDERS = """
     subject asunto titulo title sin ticket caso case incidencia incidente incident issue problema problem consulta query question
@@ -36,10 +37,11 @@ def _squeezed(word: str) -> str:
 
 _SAY_NOTHING = frozenset(map(_squeezed, (_FILLERS + _PLACEHOLDERS).split()))
 
-# What a mail server puts before the subject of an automatic reply or a bounce. Forwarded by a person it has an RE or FW before it.
+# What a mail server puts before the subject of an automatic reply or a bounce; forwarded by a person it has an RE or FW before it.
 _AUTO_SUBJECT = re.compile(
     r"(?:automatic reply|auto-?(?:matic )?(?:response|reply)|(?:respuesta|contestacion) automatica|ausencia automatica"
-    r"|undeliver(?:able|ed)|mail delivery (?:failed|failure)|delivery (?:status notification|failure)|no se (?:puede|pudo) entregar"
+    r"|undeliver(?:able|ed)|mail delivery (?:failed|failure)|delivery (?:status notification|failure)"
+    r"|no se (?:puede|pudo) entregar"
     r"|returned mail|out of (?:the )?office|fuera de (?:la )?oficina) ?(?::|\(|-)"
 )
 _ABSENT = re.compile(

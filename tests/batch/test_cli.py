@@ -10,10 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
-from commands_examples import OPEN, Desk, rows_of, running_desk, some_open, tamiz, write_rows
 
 from mocks.faults import FaultRule, Faults
 from observability.journal import Journal
+from tests.batch.commands_examples import OPEN, Desk, rows_of, running_desk, some_open, tamiz, write_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"torch", "transformers", "sklearn", "scipy", "numpy", "qdrant_edge", "httpx", "fastapi", "matplotlib", "openpyxl"}

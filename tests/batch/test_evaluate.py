@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands_examples import GOLD, OPEN, RESOLVED, TAXONOMY_FILE, Result, rows_of, tamiz, write_rows
+
+from tests.batch.commands_examples import GOLD, OPEN, RESOLVED, TAXONOMY_FILE, Result, rows_of, tamiz, write_rows
 
 FIELDS = ("category", "urgency")
 TARGETS = ("0.90", "0.95", "0.98")

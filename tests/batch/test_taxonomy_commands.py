@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from commands_examples import RESOLVED, TAXONOMY_FILE, rows_of, tamiz, write_rows
 
 from core.taxonomy import Taxonomy
+from tests.batch.commands_examples import RESOLVED, TAXONOMY_FILE, rows_of, tamiz, write_rows
 
 FIELDS = {"category", "subcategory", "application", "urgency", "impact", "assignment_group", "resolution_kind"}
 

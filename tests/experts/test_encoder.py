@@ -113,7 +113,9 @@ def test_with_lora_only_the_adapters_and_heads_are_trained_and_it_is_read_again(
     before, after = load_file(base / "model.safetensors"), load_file(path_of(made) / "weights.safetensors")
     name = "embeddings.word_embeddings.weight"
     np.testing.assert_array_equal(before[name], after[f"encoder.base_model.model.{name}"])
-    assert any(array.any() for key, array in after.items() if "lora_B" in key)
+    adapters = [array for key, array in after.items() if "lora_B" in key]
+    assert {array.shape[1] for array in adapters} == {4}
+    assert all(array.any() for key, array in after.items() if "lora_B" in key and "pooler" not in key)
     np.testing.assert_array_equal(model.log_probs(TEXTS, 32)["category"], said)
 
 
