@@ -80,7 +80,7 @@ def run(
     With no service desk configured the bundled mock desk is started for the run, with an example company's tickets.
     """
     from batch.assemble import open_house
-    from batch.commands import run_desk, run_file
+    from batch.running import run_desk, run_file
     from batch.settings import load_settings
 
     with open_house(load_settings(config)) as house:
@@ -196,7 +196,7 @@ def report(
 ) -> None:
     """Write a run's report again from the journal, and say where it is."""
     from batch.assemble import open_house
-    from batch.commands import report_run
+    from batch.running import report_run
     from batch.settings import load_settings
 
     with open_house(load_settings(config)) as house:

@@ -71,6 +71,23 @@ def progress_bar(label: str, total: int | None) -> "Iterator[Any]":
         yield advance
 
 
+@contextmanager
+def stages(label: str) -> Iterator[Any]:
+    """A spinner on standard error that names the stage."""
+    with err().status(label) as status:
+        yield lambda stage: status.update(f"{label}: {stage}")
+
+
+@contextmanager
+def counted(label: str) -> Iterator[Any]:
+    """A bar on standard error for work that says (stage, done, total)."""
+    from rich.progress import Progress
+
+    with Progress(console=err(), transient=True) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda stage, done, total: progress.update(task, description=f"{label}: {stage}", completed=done, total=total)
+
+
 def show_decisions(report: Mapping[str, Any], language: str) -> None:
     """A row a ticket: its fields with confidence and mode, the evidence, or why a person gets it."""
     from rich.box import SIMPLE_HEAD
@@ -128,7 +145,7 @@ def show_summary(report: Mapping[str, Any], language: str) -> None:
         spent = sum(report["seconds"].values())
         console.print(f"\n{totals['tickets']} tickets, {rate:.1f} tickets/s ({spent:.1f} s of work)", markup=False)
     for name, path in report["paths"].items():
-        console.print(f"{name:>8}: {path}", markup=False)
+        console.print(f"{name:>8}: {path}", markup=False, soft_wrap=True)
 
 
 def show_notes(table: "Table") -> None:

@@ -4,7 +4,8 @@ import csv
 import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from batch.comment import reasons
 from core.errors import InputError
@@ -13,6 +14,9 @@ from core.triage import Reason
 from core.words import say
 from observability.journal import Journal, RunEntry
 from observability.records import DecisionRecord, ReasonGiven, WritebackRecord
+
+if TYPE_CHECKING:
+    from experts.fitted import Fitted
 
 LANGUAGES = ("en", "es")
 UNWRITTEN = ("conflict", "failed")
@@ -32,6 +36,11 @@ def find_run(journal: Journal, name: str | None) -> RunEntry:
         known = ", ".join(entry.run for entry in runs[-5:]) or "none yet"
         raise InputError(f"There is no run {name or ''}.".replace(" .", "."), remedy=f"Runs in the journal: {known}.")
     return found[-1]
+
+
+def thresholds_of(fitted: "Fitted") -> dict[str, Any]:
+    """Each field's threshold as the report has it."""
+    return {name: {**asdict(threshold), "holds": threshold.holds} for name, threshold in fitted.thresholds.items()}
 
 
 def build_report(

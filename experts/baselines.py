@@ -228,7 +228,7 @@ def run_baselines(
 def _in_parallel(search: _Search, names: Sequence[str]) -> list[BaselineResult]:
     """The results in the order of `names`; the first error, or an interrupt, stops the searches that still run."""
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     # BLAS threads that wait for one another made logistic regression twenty times slower on a busy machine.
     with warnings.catch_warnings(), threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(JOBS) as pool:

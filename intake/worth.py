@@ -13,16 +13,15 @@ _WORD = re.compile(r"[^\W\d_]+")
 _AGAIN = re.compile(r"(.)\1+")
 _MASHED = re.compile(r"(?:asd|qwe|zxc|sdf|dfg|fgh|ghj|jkl)\w*|(?:j[aeio]|h[ae])+[jh]?|lo+l|x+d+")
 _FILLERS = """
-    hola buenas buenos buen buena dias dia tardes tarde noches noche gracias muchas mil ok okay vale si no perdon perdona disculpe
-    disculpa saludos saludo un cordial cordiales atentamente atte por favor porfa porfi test prueba pruebas testing probando
-    nada ninguno ninguna na nd none nothing perfecto perfecta genial estupendo listo abrazo besos feliz felices
+    hola buenas buenos buen buena dias dia tardes tarde noches noche gracias muchas muchisimas mil ok okay vale si no perdon
+    perdona disculpe disculpa saludos saludo un cordial cordiales atentamente atte por favor porfa porfi test prueba pruebas
+    testing probando nada ninguno ninguna na nd none nothing perfecto perfecta genial estupendo listo abrazo besos feliz felices
     hello hi hey heya hiya dear good morning afternoon evening thanks thank you thx ty cheers please pls plz sorry yes yep yeah
-    great perfect cool fine regards best kind have nice lovely day weekend happy merry fwd fw re rv
-    ayuda help urgente urgent team equipo all todos a al de del el lo los las y o e the to of and or is this it me your
-    mensaje message ignore ignorar ignoren ignorad esto solo una estoy haciendo soy im am just ping sos
-    u ya there here anyone anybody someone somebody are alguien ahi aqui hay algun alguno estais estan estas
-    majo maja majos guapo guapa crack jefe jefa amigo amiga amigos chicos chicas tio colega
-    lads lad mate guys folks buddy sir madam
+    great perfect cool fine regards best kind have nice lovely day weekend happy merry fwd fw re rv ayuda help urgente urgent team
+    equipo all todo todos a al es un de del el lo los las y o e the to of and or is this it me your mensaje message ignore ignorar
+    ignoren ignorad esto solo una estoy haciendo soy im am just ping sos u ya there here anyone anybody someone somebody are
+    alguien ahi aqui hay algun alguno estais estan estas majo maja majos guapo guapa crack jefe jefa amigo amiga amigos chicos
+    chicas tio colega lads lad mate guys folks buddy sir madam
 """
 _PLACEHOLDERS = """
     subject asunto titulo title sin ticket caso case incidencia incidente incident issue problema problem consulta query question
@@ -37,7 +36,7 @@ def _squeezed(word: str) -> str:
 
 _SAY_NOTHING = frozenset(map(_squeezed, (_FILLERS + _PLACEHOLDERS).split()))
 
-# What a mail server puts before the subject of an automatic reply or a bounce; forwarded by a person it has an RE or FW before it.
+# What a mail server puts before the subject of an automatic reply or a bounce; forwarded by a person it has RE or FW first.
 _AUTO_SUBJECT = re.compile(
     r"(?:automatic reply|auto-?(?:matic )?(?:response|reply)|(?:respuesta|contestacion) automatica|ausencia automatica"
     r"|undeliver(?:able|ed)|mail delivery (?:failed|failure)|delivery (?:status notification|failure)"

@@ -1,13 +1,12 @@
 """A home with the example company's history taken in and fitted, made once; each test works on a copy of it."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.batch.commands_examples import RESOLVED, SOME, TAXONOMY_FILE, Desk, running_desk, some_open, tamiz
+from tests.batch.commands_examples import RESOLVED, SOME, TAXONOMY_FILE, Desk, copy_home, running_desk, some_open, tamiz
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +26,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def prepared_copy(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A copy of the prepared home for a whole test file, in the settings."""
     home = tmp_path_factory.mktemp("copy") / "home"
-    shutil.copytree(prepared, home)
+    copy_home(prepared, home)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TAMIZ_HOME", str(home))
         patch.setenv("TAMIZ_TAXONOMY", str(TAXONOMY_FILE))
@@ -48,7 +47,7 @@ def blank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def home(blank: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the prepared home, in the settings, with the example company's taxonomy."""
-    shutil.copytree(prepared, blank)
+    copy_home(prepared, blank)
     monkeypatch.setenv("TAMIZ_TAXONOMY", str(TAXONOMY_FILE))
     return blank
 

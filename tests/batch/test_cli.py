@@ -1,7 +1,6 @@
 """The command line itself: help, exit codes, JSON alone on standard output, and what no argument means."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 
 from mocks.faults import FaultRule, Faults
 from observability.journal import Journal
-from tests.batch.commands_examples import OPEN, Desk, rows_of, running_desk, some_open, tamiz, write_rows
+from tests.batch.commands_examples import OPEN, Desk, copy_home, rows_of, running_desk, some_open, tamiz, write_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"torch", "transformers", "sklearn", "scipy", "numpy", "qdrant_edge", "httpx", "fastapi", "matplotlib", "openpyxl"}
@@ -107,7 +106,7 @@ def test_a_message_is_not_broken_into_lines_for_a_pipe(blank: Path) -> None:
 
 def test_without_a_command_the_bundled_desk_is_run_and_a_second_time_nothing_is_left(blank: Path, prepared: Path) -> None:
     # The example company's index and fit are there, as a first run leaves them: making them is `prepared`'s work.
-    shutil.copytree(prepared, blank / "demo")
+    copy_home(prepared, blank / "demo")
     first = tamiz()
     assert first.code == 0, first.err
     assert (
