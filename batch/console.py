@@ -102,7 +102,7 @@ def show_decisions(report: Mapping[str, Any], language: str) -> None:
     table.add_column("evidence", ratio=1, min_width=SHORT_ID)
     table.add_column("why a person", ratio=3)
     for ticket in report["tickets"]:
-        score = "–" if ticket["score"] is None else f"{ticket['score']:.0f}"
+        score = "–" if ticket["score"] is None else f"{int(ticket['score'])}"
         table.add_row(
             Text(printable(ticket["id"])),
             Text(ticket["outcome"], COLOURS[ticket["outcome"]]),

@@ -8,7 +8,7 @@ def result_row(ticket: Mapping[str, Any], language: str) -> dict[str, str]:
     """Outcome, score, each field with confidence and mode, resolution with its exemplar, and why, as text by column name."""
     row = {
         "outcome": ticket["outcome"],
-        "score": "" if ticket["score"] is None else f"{ticket['score']:.0f}",
+        "score": "" if ticket["score"] is None else f"{int(ticket['score'])}",
         "summary": ticket["summary"],
     }
     for name, proposed in ticket["fields"].items():

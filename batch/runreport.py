@@ -94,7 +94,7 @@ def review_list(report: Mapping[str, Any], language: str) -> str:
         why = "; ".join(cause[language] for cause in ticket["causes"])
         fields = "; ".join(f"{name} = {f['label']} ({f['confidence']:.2f})" for name, f in ticket["fields"].items())
         resolution = ticket["resolution"]["text"] if ticket["resolution"] else ""
-        score = "" if ticket["score"] is None else f"{ticket['score']:.0f}"
+        score = "" if ticket["score"] is None else f"{int(ticket['score'])}"
         writer.writerow(map(_plain, (ticket["id"], ticket["outcome"], score, why, fields, resolution, ticket["summary"])))
     return out.getvalue()
 
