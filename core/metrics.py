@@ -29,10 +29,10 @@ def clopper_pearson_lower(successes: NDArray[np.intp], n: NDArray[np.intp], alph
 
 
 def macro_f1(gold: Sequence[str], predicted: Sequence[str]) -> float:
-    """Mean F1 over the labels that occur in gold or prediction."""
+    """Mean F1 over the labels that occur in gold or prediction; "" stands for no prediction and is no label."""
     gold_array, predicted_array = np.asarray(gold), np.asarray(predicted)
     scores = []
-    for label in sorted({*gold, *predicted}):
+    for label in sorted({*gold, *predicted} - {""}):
         hit = int(((gold_array == label) & (predicted_array == label)).sum())
         total = int((gold_array == label).sum()) + int((predicted_array == label).sum())
         scores.append(2.0 * hit / total)
