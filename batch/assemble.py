@@ -103,7 +103,8 @@ class House:
         from experts.artifacts import save_fitted
         from experts.fit import fit
 
-        exemplars = self.knowledge.exemplars()
+        # Ordered by what does not depend on the home's redaction key, as ids do: the folds are dealt in this order.
+        exemplars = sorted(self.knowledge.exemplars(), key=lambda e: (e.source, e.source_id, e.id))
         vectors = self.remembering.encode([exemplar.text for exemplar in exemplars])
         fitted = fit(
             self.taxonomy,

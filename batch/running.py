@@ -1,5 +1,6 @@
 """`run` and `report`: tickets in, decisions written and shown. Each gives the number of rows that could not be read."""
 
+import gc
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,8 @@ from observability.records import DecisionRecord
 
 if TYPE_CHECKING:
     from servicedesk.http import HttpDesk
+
+WARM_UP = Ticket("warm-up", "No puedo entrar", "La clave no vale: escriba a sd@example.com o llame al +34 600 000 000.")
 
 
 def run_desk(house: House, *, limit: int | None, dry_run: bool, as_json: bool) -> int:
@@ -86,12 +89,14 @@ def _run(
     name = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
     with console.stages("Fitting") as stage:
         fitted = house.fitted(stage)
-        stage("loading the embedder")
-        house.embedder.encode(["warm"])
+        stage("loading the models")
+        pipeline = house.pipeline(fitted)
+        pipeline.decide([WARM_UP])  # what is imported and loaded on first use is not the tickets' time
+        gc.freeze()  # models and exemplars stay: searching them for garbage again and again costs a tenth of a run
     settings = house.settings
     with Journal(house.home / "journal.sqlite") as journal:
         run = Run(
-            name, source, house.pipeline(fitted), journal, house.versions(), desk, dry_run, settings.run.chunk,
+            name, source, pipeline, journal, house.versions(), desk, dry_run, settings.run.chunk,
             settings.desk.comment_language,
         )  # fmt: skip
         with console.progress_bar("Triage", len(tickets)) as advance:

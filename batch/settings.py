@@ -51,8 +51,8 @@ class EmbedderSettings(_Section):
     """What turns text into vectors."""
 
     model: str = Field("packaged", description="packaged (all-MiniLM-L6-v2), or any sentence-transformers name or path")
-    precision: Literal["auto", "fp32", "bf16"] = Field("fp32", description="fp32, bf16, or auto: bf16 where the CPU has it")
-    batch_size: int = Field(32, ge=1, description="texts encoded at a time")
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="fp32, bf16, or auto: bf16 where the CPU has it")
+    batch_size: int = Field(16, ge=1, description="texts encoded at a time")
 
 
 class CriticSettings(_Section):
@@ -65,7 +65,7 @@ class CriticSettings(_Section):
 class RunSettings(_Section):
     """How a run goes."""
 
-    chunk: int = Field(256, ge=1, description="tickets decided and journalled together")
+    chunk: int = Field(1024, ge=1, description="tickets decided and journalled together")
     language: Language = Field("", description="es or en for reports; empty: that of the terminal")
 
 

@@ -49,7 +49,9 @@ def as_ticket(exemplar: Exemplar) -> CleanTicket:
 
 def fold_exemplars(exemplars: Sequence[Exemplar], field: str, folds: int, seed: int) -> NDArray[np.intp]:
     """Fold of each exemplar; near-duplicates share one, labels of `field` are spread."""
-    _, groups = np.unique([e.duplicate_group or e.id for e in exemplars], return_inverse=True)
+    # Numbered as they come, not by id: ids depend on the redaction key, and the folds of every home should be the same.
+    number: dict[str, int] = {}
+    groups = np.array([number.setdefault(e.duplicate_group or e.id, len(number)) for e in exemplars], dtype=np.intp)
     return group_folds(groups, np.array([e.labels.get(field, "") for e in exemplars]), folds, seed)
 
 

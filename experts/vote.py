@@ -4,6 +4,8 @@ Nearness is the cosine of the vectors, or that plus the overlap of the words: th
 the product names, the error codes and the languages that the embedder does not.
 """
 
+import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,6 +20,7 @@ SHARPNESS = 8.0
 """A neighbour's weight is exp(SHARPNESS * cosine)."""
 PRIOR_VOTES = 0.5
 """How many votes the label frequencies of the whole knowledge base are worth."""
+GRAM_BUCKETS = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class NeighborVote:
     taxonomy: Taxonomy
     priors: Mapping[str, NDArray[np.float64]]
     wording: bool = False
+    grams: "Grams" = dataclasses.field(default_factory=lambda: Grams(), compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -40,7 +44,7 @@ class NeighborVote:
         """field -> (tickets, labels); a ticket without neighbours gets the prior."""
         nearness = [np.array([n.similarity for n in near]) for near in evidence.neighbors]
         if self.wording:
-            nearness = [a + b for a, b in zip(nearness, wording_overlap(evidence), strict=True)]
+            nearness = [a + b for a, b in zip(nearness, self.grams.overlap(evidence), strict=True)]
         return {field: self._field(field, evidence.neighbors, nearness) for field in self.priors}
 
     def _field(self, field: str, neighbors: Sequence[Sequence[Neighbor]], nearness: Sequence[NDArray[np.float64]]) -> LogProbs:
@@ -57,23 +61,43 @@ class NeighborVote:
         return log_votes
 
 
-def wording_overlap(evidence: Evidence) -> list[NDArray[np.float64]]:
-    """For each ticket the cosine (0..1) of its set of character 4-grams with that of each neighbour, accents aside."""
+class Grams:
+    """Sets of character 4-grams, hashed. Those of exemplars are kept, because the next tickets meet the same ones again."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, NDArray[np.int32]] = {}
+
+    def overlap(self, evidence: Evidence) -> list[NDArray[np.float64]]:
+        """For each ticket the cosine (0..1) of its set of 4-grams with that of each neighbour, accents aside."""
+        fresh = {n.exemplar.id: n.exemplar.text for near in evidence.neighbors for n in near if n.exemplar.id not in self._known}
+        self._known.update(zip(fresh, _hashed(list(fresh.values())), strict=True))
+        asked = np.zeros(GRAM_BUCKETS)
+        overlaps = []
+        for ticket, near in zip(_hashed([t.text for t in evidence.tickets]), evidence.neighbors, strict=True):
+            asked[ticket] = 1.0
+            sets = [self._known[n.exemplar.id] for n in near]
+            shared = np.array([asked[known].sum() for known in sets])
+            overlaps.append(shared / np.sqrt(np.array([max(1, len(known) * len(ticket)) for known in sets])))
+            asked[ticket] = 0.0
+        return overlaps
+
+
+def _hashed(texts: Sequence[str]) -> list[NDArray[np.int32]]:
+    """The distinct 4-grams of each text, as bucket numbers."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
     grams = HashingVectorizer(
-        analyzer="char_wb", ngram_range=(4, 4), binary=True, alternate_sign=False, n_features=2**20, strip_accents="unicode"
+        analyzer="char_wb",
+        ngram_range=(4, 4),
+        binary=True,
+        alternate_sign=False,
+        n_features=GRAM_BUCKETS,
+        strip_accents="unicode",
     )
-    texts = {n.exemplar.id: n.exemplar.text for near in evidence.neighbors for n in near}
     if not texts:
-        return [np.empty(0) for _ in evidence.tickets]
-    place = {exemplar: i for i, exemplar in enumerate(texts)}
-    known, asked = grams.transform(texts.values()), grams.transform([ticket.text for ticket in evidence.tickets])
-    overlaps = []
-    for row, near in enumerate(evidence.neighbors):
-        columns = [place[n.exemplar.id] for n in near]
-        overlaps.append(np.asarray((known[columns] @ asked[row].T).todense()).ravel())
-    return overlaps
+        return []
+    rows = grams.transform(texts)
+    return [rows.indices[start:end].copy() for start, end in itertools.pairwise(rows.indptr)]
 
 
 def label_priors(

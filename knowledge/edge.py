@@ -1,4 +1,4 @@
-"""The embedded store: a Qdrant Edge shard in a folder, with the exemplars beside it as lines of JSON.
+"""The embedded store: a Qdrant Edge shard in a folder, with the exemplars beside it as lines of JSON and rows of numbers.
 
 The bindings know one error type only, `Exception`, so it is caught in one place here and nowhere else.
 """
@@ -6,9 +6,10 @@ The bindings know one error type only, `Exception`, so it is caught in one place
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 from uuid import UUID
 
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import KnowledgeError, StorageError, TamizError
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     import qdrant_edge
 
 EXEMPLARS_FILE = "exemplars.jsonl"
+VECTORS_FILE = "vectors.f32"
+"""The exemplars' vectors in the order of their lines: a second query for the cosines would cost as much as the search."""
 LOCK_FILE = "lock"
 SHARD_FOLDER = "shard"
 UPSERT_ROWS = 1_000
@@ -57,7 +60,8 @@ class EdgeStore:
         self._manifest = manifest
         self._shard: qdrant_edge.EdgeShard | None = shard
         self._lock = lock
-        self._known: dict[str, Exemplar] | None = None
+        self._known: dict[UUID, tuple[Exemplar, int]] | None = None
+        self._vectors: Vectors = np.zeros((0, manifest.dimension), dtype=np.float32)
 
     @classmethod
     def create(cls, folder: Path, manifest: Manifest) -> Self:
@@ -84,7 +88,7 @@ class EdgeStore:
             with edge_errors(folder):
                 shard = edge.EdgeShard.load(str(folder / SHARD_FOLDER))
                 complete = shard.count(edge.CountRequest(exact=True)) == manifest.count
-            if not complete:
+            if not complete or not _whole(folder / VECTORS_FILE, 4 * manifest.dimension * manifest.count):
                 raise _damaged(folder, "points are missing")
         except TamizError:
             lock.release()
@@ -106,7 +110,8 @@ class EdgeStore:
             points = [_point(*row) for row in zip(exemplars[part], vectors[part], sparse[part], strict=True)]
             with edge_errors(self.folder):
                 self._open.update(edge.UpdateOperation.upsert_points(points))
-            append_exemplars(self.folder, exemplars[part])
+            _append(self.folder / EXEMPLARS_FILE, b"".join(_lines.dump_json(exemplar) + b"\n" for exemplar in exemplars[part]))
+            _append(self.folder / VECTORS_FILE, vectors[part].astype("<f4").tobytes())
         self._known = None
 
     def settle(self) -> None:
@@ -115,21 +120,31 @@ class EdgeStore:
             self._open.optimize()
             self._open.flush()
         sync(self.folder / EXEMPLARS_FILE)
+        sync(self.folder / VECTORS_FILE)
 
     def hybrid(self, queries: Sequence[Query], limit: int, where: Mapping[str, str]) -> list[list[Hit]]:
         answers = self._ask([self._fused(query, limit, where) for query in queries])
-        fused = [[self._found(str(point.id), point.score) for point in answer] for answer in answers]
-        scored = self._ask([_scored(query, found) for query, found in zip(queries, fused, strict=True)])
-        cosines = [{str(point.id): point.score for point in answer} for answer in scored]
-        return [ranked(found, of_query) for found, of_query in zip(fused, cosines, strict=True)]
+        return [self._hits(query, answer) for query, answer in zip(queries, answers, strict=True)]
 
-    def _found(self, point_id: str, score: float) -> Found:
-        """Exemplars come from memory: a published version never changes, and payloads cost more than the search itself."""
+    def _hits(self, query: Query, answer: "Sequence[qdrant_edge.ScoredPoint]") -> list[Hit]:
+        """The exemplars come from memory: a published version never changes, and payloads cost more than the search itself."""
+        known = self._exemplars_and_rows()
+        try:
+            found = [(*known[cast("UUID", point.id)], point.score) for point in answer]
+        except KeyError as error:
+            raise _damaged(self.folder, "exemplars are missing") from error
+        cosines = self._vectors[[row for _, row, _ in found]] @ query.vector
+        by_id = {exemplar.id: cosine for (exemplar, _, _), cosine in zip(found, cosines.tolist(), strict=True)}
+        return ranked([Found(exemplar.id, score, exemplar) for exemplar, _, score in found], by_id)
+
+    def _exemplars_and_rows(self) -> dict[UUID, tuple[Exemplar, int]]:
         if self._known is None:
-            self._known = {exemplar.id: exemplar for exemplar in self.exemplars()}
-        if point_id not in self._known:
-            raise _damaged(self.folder, "exemplars are missing")
-        return Found(point_id, score, self._known[point_id])
+            lines = _read_lines(self.folder)
+            self._vectors = np.memmap(
+                self.folder / VECTORS_FILE, dtype="<f4", mode="r", shape=(len(lines), self._manifest.dimension)
+            )
+            self._known = {UUID(exemplar.id): (exemplar, row) for row, exemplar in enumerate(lines)}
+        return self._known
 
     def _ask(self, requests: "list[qdrant_edge.QueryRequest]") -> "list[list[qdrant_edge.ScoredPoint]]":
         import qdrant_edge as edge
@@ -147,7 +162,7 @@ class EdgeStore:
             words = edge.Query.Nearest(edge.SparseVector(*query.sparse), using=SPARSE)
             prefetches.append(edge.Prefetch(limit=limit, query=words, filter=only))
         rank: Any = edge.Fusion.Rrf(k=RRF_CONSTANT)
-        return edge.QueryRequest(limit=2 * limit, prefetches=prefetches, query=rank)
+        return edge.QueryRequest(limit=limit, prefetches=prefetches, query=rank)
 
     def get(self, ids: Sequence[str]) -> list[Exemplar]:
         with edge_errors(self.folder):
@@ -192,6 +207,11 @@ def _translated(folder: Path, message: str) -> TamizError:
 
 def _damaged(folder: Path, cause: str) -> KnowledgeError:
     return KnowledgeError(f"The index under {folder} can't be used: {cause}.", remedy=REBUILD)
+
+
+def _whole(file: Path, size: int) -> bool:
+    """At least that long: a point that was written twice has two rows."""
+    return file.exists() and file.stat().st_size >= size
 
 
 def _locked(folder: Path) -> FileLock:
@@ -248,29 +268,22 @@ def _filter(query: Query, where: Mapping[str, str]) -> "qdrant_edge.Filter | Non
     return edge.Filter(must=must, must_not=must_not) if must or must_not else None
 
 
-def _scored(query: Query, found: Sequence[Found]) -> "qdrant_edge.QueryRequest":
-    """The cosine of exactly these points; the fused score is a rank, not a similarity."""
-    import qdrant_edge as edge
-
-    these = edge.Filter(must=[edge.HasIdCondition({UUID(hit.id) for hit in found})])
-    nearest = edge.Query.Nearest(query.vector.tolist(), using=DENSE)
-    exact = edge.SearchParams(exact=True)
-    return edge.QueryRequest(limit=max(len(found), 1), query=nearest, filter=these, params=exact)
-
-
-def append_exemplars(folder: Path, exemplars: Sequence[Exemplar]) -> None:
-    """Add lines to the folder's list of exemplars."""
-    with storage_errors(folder), (folder / EXEMPLARS_FILE).open("ab") as file:
-        file.write(b"".join(_lines.dump_json(exemplar) + b"\n" for exemplar in exemplars))
+def _append(file: Path, data: bytes) -> None:
+    with storage_errors(file.parent), file.open("ab") as opened:
+        opened.write(data)
 
 
 def read_exemplars(folder: Path) -> list[Exemplar]:
     """The folder's exemplars, ordered by id; needs no lock, so an ingest can read while another process searches."""
+    return sorted({exemplar.id: exemplar for exemplar in _read_lines(folder)}.values(), key=lambda exemplar: exemplar.id)
+
+
+def _read_lines(folder: Path) -> list[Exemplar]:
+    """As they were written."""
     try:
         with (folder / EXEMPLARS_FILE).open("rb") as file:
-            found = [_lines.validate_json(line) for line in file]
+            return [_lines.validate_json(line) for line in file]
     except (ValidationError, FileNotFoundError) as error:
         raise KnowledgeError(
             f"{folder / EXEMPLARS_FILE} can't be read.", remedy="Remove that folder, then run `python -m batch ingest FILE`."
         ) from error
-    return sorted({exemplar.id: exemplar for exemplar in found}.values(), key=lambda exemplar: exemplar.id)

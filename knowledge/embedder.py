@@ -40,7 +40,7 @@ class Embedder:
     """
 
     def __init__(
-        self, model: str = PACKAGED, *, threads: int | None = None, batch_size: int = 32, precision: Precision = "fp32"
+        self, model: str = PACKAGED, *, threads: int | None = None, batch_size: int = 16, precision: Precision = "fp32"
     ) -> None:
         self.model = model
         self._threads = threads

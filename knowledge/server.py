@@ -160,7 +160,7 @@ def _fused(query: Query, limit: int, where: Mapping[str, str], exact: bool) -> "
     if query.sparse.indices:
         prefetches.append(models.Prefetch(query=_sparse(query.sparse), using=SPARSE, limit=limit, filter=only))
     rank = models.RrfQuery(rrf=models.Rrf(k=RRF_CONSTANT))
-    return models.QueryRequest(prefetch=prefetches, query=rank, limit=2 * limit, with_payload=True)
+    return models.QueryRequest(prefetch=prefetches, query=rank, limit=limit, with_payload=True)
 
 
 def _found(point: "models.ScoredPoint") -> Found:

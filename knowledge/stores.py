@@ -14,7 +14,7 @@ from core.errors import InputError, KnowledgeError
 from core.ticket import Exemplar, Vectors
 from knowledge.sparse import Sparse
 
-FORMAT = 1
+FORMAT = 2
 DENSE, SPARSE = "dense", "sparse"
 EXACT_BELOW = 20_000
 """Points below which a query is compared with every point: nothing is missed, and there is no graph to build."""
@@ -90,7 +90,7 @@ class Store(Protocol):
         """Build what makes searching fast and make everything durable."""
 
     def hybrid(self, queries: Sequence[Query], limit: int, where: Mapping[str, str]) -> list[list[Hit]]:
-        """The `limit` nearest by vector and by words, fused by reciprocal rank: up to 2 x limit hits a query, best first."""
+        """The `limit` nearest by vector and by words, fused by reciprocal rank: the `limit` best a query, best first."""
 
     def get(self, ids: Sequence[str]) -> list[Exemplar]:
         """The exemplars with these ids, as far as they exist, in no particular order."""

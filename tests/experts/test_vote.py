@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from core.ticket import CleanTicket, Evidence, Exemplar, Neighbor
-from experts.vote import PRIOR_VOTES, NeighborVote, label_priors, wording_overlap
+from experts.vote import PRIOR_VOTES, Grams, NeighborVote, label_priors
 from tests.experts.expert_examples import TAXONOMY, evidence, past
 
 PRIORS = label_priors([{"category": "Red"}, {"category": "Red", "urgency": "Alta"}, {}], TAXONOMY, ("category", "urgency"))
@@ -99,7 +99,7 @@ def test_it_finds_the_category_of_new_tickets() -> None:
 def test_overlap_of_words_is_between_none_and_all_and_ignores_accents_and_case() -> None:
     texts = ("error 0x8007 al abrir", "ERROR 0X8007 AL ABRIR", "érror 0x8007 ál abrír", "zzzz yyyy", "error 0x8007")
     seen = Evidence([CleanTicket("t", texts[0], "")], np.zeros((1, 4), np.float32), [[near(0.5, text) for text in texts]])
-    (overlap,) = wording_overlap(seen)
+    (overlap,) = Grams().overlap(seen)
     np.testing.assert_allclose(overlap[:4], [1.0, 1.0, 1.0, 0.0], atol=1e-6)
     assert 0.3 < overlap[4] < 1.0
 

@@ -192,7 +192,7 @@ def test_a_damaged_index_is_named_and_the_next_ingest_rebuilds_it(damaged: EdgeS
 
 def test_an_index_of_another_format_is_named_and_rebuilt(damaged: EdgeShelf) -> None:
     (path,) = damaged.folder.rglob("manifest.json")
-    path.write_text(path.read_text().replace('"format": 1', '"format": 0'))
+    path.write_text(path.read_text().replace('"format": 2', '"format": 0'))
     with pytest.raises(KnowledgeError, match=r"format 0.*ingest"):
         KnowledgeBase.open(damaged, ToyEmbedder())
     run(damaged, ROWS)
