@@ -1,15 +1,15 @@
 """The wiring: from settings to parts. The only file that knows every implementation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from batch.settings import Settings
-from core.errors import FitError, TaxonomyError
-from core.pipeline import Pipeline
+from core.errors import FitError, InputError, TaxonomyError
+from core.pipeline import Author, Pipeline
 from core.taxonomy import Taxonomy
 from experts.fitted import Fitted
 from intake import Intake, load_key
@@ -19,6 +19,13 @@ from knowledge.cache import CachedEmbedder
 from knowledge.embedder import Embedder
 from knowledge.stores import Shelf
 from observability.records import Versions
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from llm.author import LanguageAuthor
+    from llm.base import LanguageModel
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "mocks" / "examples"
 Progress = Callable[[str], None]
@@ -89,12 +96,39 @@ class House:
         """The Qdrant server's address; None for the embedded store. The demo never touches a server."""
         return None if self.demo else self.settings.knowledge.url or None
 
+    @cached_property
+    def language_model(self) -> "LanguageModel | None":
+        """The settings' language model, loaded when it is first asked; None where none is set."""
+        return make_language_model(self.settings) if self.settings.llm.model else None
+
+    def author(self, priors: "Mapping[str, NDArray[np.float64]]") -> "LanguageAuthor | None":
+        """The language model as the pipeline asks it; `priors` are the label frequencies of the knowledge base by field."""
+        if self.language_model is None:
+            return None
+        from llm.author import LanguageAuthor
+
+        chosen = self.settings.llm
+        return LanguageAuthor(
+            self.language_model,
+            self.taxonomy,
+            priors,
+            load_key(self.home / "redaction.key"),
+            options=chosen.options,
+            exemplars=chosen.exemplars,
+            context=read_context(chosen.context),
+        )
+
+    @property
+    def models(self) -> str:
+        """The names of all models that opinions come from: a fit belongs to them."""
+        return " ".join([self.embedder.name, *([self.language_model.name] if self.language_model else [])])
+
     def fitted(self, progress: Progress = silent) -> Fitted:
         """The fit of this knowledge base and taxonomy; where there is none yet, or it is stale, it is made now."""
         from experts.artifacts import load_fitted
 
         try:
-            return load_fitted(self.home, self.taxonomy, self.knowledge.version, self.embedder.name)
+            return load_fitted(self.home, self.taxonomy, self.knowledge.version, self.models)
         except FitError:
             return self.fit(progress)
 
@@ -114,9 +148,10 @@ class House:
             self.remembering.encode,
             k=self.settings.knowledge.neighbors,
             train_encoder=train_encoder,
+            author=self.author,
             progress=progress,
         )
-        save_fitted(fitted, self.home, self.knowledge.version, self.embedder.name)
+        save_fitted(fitted, self.home, self.knowledge.version, self.models)
         return fitted
 
     def search(self, tickets: Any, vectors: Any, k: int, exclude: Any) -> Any:  # noqa: ANN401 - the types of `experts.outoffold.Search`
@@ -125,7 +160,8 @@ class House:
 
     def pipeline(self, fitted: Fitted) -> Pipeline:
         """Everything wired together."""
-        return make_pipeline(self.taxonomy, self.intake, self.embedder, self.knowledge, fitted, self.settings)
+        author = self.author(fitted.vote.priors)
+        return make_pipeline(self.taxonomy, self.intake, self.embedder, self.knowledge, fitted, self.settings, author)
 
     def versions(self) -> Versions:
         """The versions of everything that a decision depends on."""
@@ -143,13 +179,20 @@ class House:
             knowledge=self.knowledge.version,
             embedder=self.embedder.name,
             fit=about["version"] if about else "",
+            language_model=self.language_model.name if self.language_model else "",
         )
 
 
 def make_pipeline(
-    taxonomy: Taxonomy, intake: Intake, embedder: Embedder, knowledge: KnowledgeBase, fitted: Fitted, settings: Settings
+    taxonomy: Taxonomy,
+    intake: Intake,
+    embedder: Embedder,
+    knowledge: KnowledgeBase,
+    fitted: Fitted,
+    settings: Settings,
+    author: Author | None = None,
 ) -> Pipeline:
-    """The pipeline over these parts. A language model joins by being one more of the experts."""
+    """The pipeline over these parts."""
     from dataclasses import replace
 
     approve_at = settings.critic.approve_at
@@ -163,6 +206,7 @@ def make_pipeline(
         fusion=fitted.fusion,
         thresholds=fitted.thresholds,
         critic=replace(fitted.critic, approve_at=approve_at),
+        author=author,
         k=fitted.k,
         approve_at=approve_at,
         max_revisions=settings.critic.max_revisions,
@@ -180,6 +224,42 @@ def make_embedder(settings: Settings) -> Embedder:
     """The settings' embedder."""
     chosen = settings.embedder
     return Embedder(chosen.model, precision=chosen.precision, batch_size=chosen.batch_size)
+
+
+def make_language_model(settings: Settings) -> "LanguageModel":
+    """The settings' language model: behind a server where there is a url, else on this machine."""
+    chosen = settings.llm
+    if chosen.url:
+        from llm.server import ServerModel
+
+        return ServerModel(
+            chosen.url,
+            chosen.model,
+            chosen.dialect,
+            chosen.key_variable,
+            budget=chosen.budget,
+            template=chosen.template,
+            concurrency=chosen.concurrency,
+            timeout_s=chosen.timeout_s,
+        )
+    from llm.checkpoint import Checkpoint
+    from llm.local import LocalModel
+
+    adapter = Path(chosen.adapter) if chosen.adapter else None
+    checkpoint = Checkpoint(chosen.model, chosen.revision, adapter, chosen.precision)
+    return LocalModel(checkpoint, template=chosen.template, budget=chosen.budget, batch_size=chosen.batch_size)
+
+
+def read_context(path: Path | None) -> str:
+    """The operator's own words for the model, or nothing."""
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"The context {path} can't be read ({error}).", remedy="Name a text file in TAMIZ_LLM__CONTEXT."
+        ) from error
 
 
 def read_taxonomy(path: Path) -> Taxonomy:

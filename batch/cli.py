@@ -147,6 +147,23 @@ def search(
         _end(search_house(house, text, k, _pairs(where, "--where"), as_json=as_json))
 
 
+@app.command(epilog='Example: TAMIZ_LLM__MODEL=models/qwen python -m batch prompt "no puedo entrar a la VPN"')
+def prompt(
+    ticket: Annotated[str, typer.Argument(help="What a ticket could say, or the id of one that was triaged.")],
+    answer: Annotated[bool, typer.Option("--answer", help="Also ask the model and show its answer.")] = False,
+    context: Annotated[Path | None, typer.Option(help="File with what the model should know.")] = None,
+    as_json: Json = False,
+    config: Config = None,
+) -> None:
+    """Print exactly what the language model will read for a ticket, with token counts."""
+    from batch.assemble import open_house
+    from batch.prompting import show_prompt
+    from batch.settings import load_settings
+
+    with open_house(load_settings(config)) as house:
+        _end(show_prompt(house, ticket, context, answer=answer, as_json=as_json))
+
+
 @app.command(
     epilog="Example: python -m batch evaluate --kb kb.csv --test test.csv --fields category --baselines --json result.json"
 )

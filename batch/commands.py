@@ -164,7 +164,11 @@ def evaluate_tables(
 
 
 def _baselines(trials: int, stage: Any) -> Any:  # noqa: ANN401 - Baselines of `batch.evaluation`
+    from experts.baseline_models import required
     from experts.baselines import run_baselines
+
+    for package in ("optuna", "xgboost", "lightgbm"):  # before anything that takes minutes
+        required(package)
 
     def run(texts: Any, labels: Any, test_texts: Any, vectors: Any, test_vectors: Any, folds: Any) -> Any:  # noqa: ANN401 - as Baselines
         return run_baselines(

@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
+
 from core.clock import Clock
 from core.errors import TamizError
 from core.fusion import FieldFusion
@@ -11,17 +13,28 @@ from core.gate import Threshold, decide_modes, why_held
 from core.proposal import propose, spoken
 from core.taxonomy import Mode, Taxonomy
 from core.ticket import CleanTicket, Evidence, Neighbor, Ticket, Vectors
-from core.triage import Accepted, Decision, Escalated, LogProbs, Opinions, Outcome, Reason, Suggested, Triage, Verdict
+from core.triage import Accepted, Decision, Draft, Escalated, LogProbs, Opinions, Outcome, Reason, Suggested, Triage, Verdict
 
 
 class Expert(Protocol):
-    """Somebody with an opinion. A language model is one more of them."""
+    """Somebody with an opinion."""
 
     @property
     def name(self) -> str: ...
 
     def log_probs(self, evidence: Evidence) -> Mapping[str, LogProbs]:
         """field -> natural-log probabilities (tickets, labels of the field); a field it can't judge is left out."""
+        ...
+
+
+class Author(Protocol):
+    """A language model: it reads ticket and evidence, and writes a triage. Its labels are one more opinion."""
+
+    @property
+    def name(self) -> str: ...
+
+    def draft(self, evidence: Evidence) -> Sequence[Draft]:
+        """One draft a ticket, in order. What can't be read of its answer raises."""
         ...
 
 
@@ -48,6 +61,7 @@ class Pipeline:
     fusion: Mapping[str, FieldFusion]
     thresholds: Mapping[str, Threshold]
     critic: Critic
+    author: Author | None = None
     k: int = 30
     approve_at: float = 65.0
     max_revisions: int = 2
@@ -95,14 +109,25 @@ class Pipeline:
     def _judge(self, evidence: Evidence, attempt: int, clock: Clock) -> list[Decision]:
         """One attempt at a batch: opinions, fusion, verdict, gate."""
         with clock("experts"):
-            opinions = {expert.name: expert.log_probs(evidence) for expert in self.experts}
+            opinions: dict[str, Mapping[str, LogProbs]] = {expert.name: expert.log_probs(evidence) for expert in self.experts}
+        drafts: Sequence[Draft] = ()
+        if self.author is not None:
+            with clock("language"):
+                drafts = self.author.draft(evidence)
+                opinions[self.author.name] = stacked(drafts)
         with clock("fuse"):
             fused = fuse(self.fusion, opinions)
-            triages = propose(self.taxonomy, evidence, fused, attempt)
+            triages = propose(self.taxonomy, evidence, fused, attempt, [draft.summary for draft in drafts])
         with clock("judge"):
             verdicts = self.critic.judge(evidence, opinions, fused, triages)
             return [
-                Decision(ticket, self._outcome(near, triage, verdict), near, spoken(self.taxonomy, opinions, row))
+                Decision(
+                    ticket,
+                    self._outcome(near, triage, verdict),
+                    near,
+                    spoken(self.taxonomy, opinions, row),
+                    generations=tuple(draft.generation for draft in drafts[row : row + 1]),
+                )
                 for row, (ticket, near, triage, verdict) in enumerate(
                     zip(evidence.tickets, evidence.neighbors, triages, verdicts, strict=True)
                 )
@@ -121,6 +146,12 @@ class Pipeline:
         if written:
             return Accepted(triage, verdict, written)
         return Suggested(triage, verdict, why_held(triage.proposals, verdict, self.taxonomy, self.thresholds))
+
+
+def stacked(drafts: Sequence[Draft]) -> dict[str, LogProbs]:
+    """field -> (tickets, labels), for the fields that every draft speaks of."""
+    fields = set.intersection(*(set(draft.log_probs) for draft in drafts)) if drafts else set()
+    return {field: np.stack([draft.log_probs[field] for draft in drafts]) for field in sorted(fields)}
 
 
 def fuse(fusion: Mapping[str, FieldFusion], opinions: Opinions) -> dict[str, LogProbs]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from core.consistency import consistent_labels
 from core.resolution import propose_resolution
-from core.summary import extract_summary
+from core.summary import extract_summary, grounded
 from core.taxonomy import Taxonomy
 from core.ticket import Evidence, Neighbor
 from core.triage import LogProbs, Opinions, Proposal, Triage
@@ -17,12 +17,20 @@ CITED = 5
 """Exemplars cited for one proposal."""
 
 
-def propose(taxonomy: Taxonomy, evidence: Evidence, fused: Mapping[str, LogProbs], attempt: int = 0) -> list[Triage]:
-    """One triage a ticket. A proposal's confidence is the fused, calibrated probability of its label."""
-    return [_triage(taxonomy, evidence, fused, row, attempt) for row in range(len(evidence.tickets))]
+def propose(
+    taxonomy: Taxonomy, evidence: Evidence, fused: Mapping[str, LogProbs], attempt: int = 0, summaries: Sequence[str] = ()
+) -> list[Triage]:
+    """One triage a ticket. A proposal's confidence is the fused, calibrated probability of its label.
+
+    `summaries` are a language model's, one a ticket; each is taken only if it is grounded in its ticket.
+    """
+    written = summaries or [""] * len(evidence.tickets)
+    return [_triage(taxonomy, evidence, fused, row, attempt, written[row]) for row in range(len(evidence.tickets))]
 
 
-def _triage(taxonomy: Taxonomy, evidence: Evidence, fused: Mapping[str, LogProbs], row: int, attempt: int) -> Triage:
+def _triage(
+    taxonomy: Taxonomy, evidence: Evidence, fused: Mapping[str, LogProbs], row: int, attempt: int, written: str
+) -> Triage:
     ticket, neighbors = evidence.tickets[row], evidence.neighbors[row]
     labels = consistent_labels(taxonomy, fused, row)
     proposals = {name: _proposal(taxonomy, name, label, fused[name], row, neighbors) for name, label in labels.items()}
@@ -31,7 +39,8 @@ def _triage(taxonomy: Taxonomy, evidence: Evidence, fused: Mapping[str, LogProbs
         revision=ticket.revision,
         proposals=proposals,
         resolution=propose_resolution(neighbors, labels, taxonomy),
-        summary=extract_summary(ticket.subject, ticket.body),
+        summary=written if grounded(written, ticket.text) else extract_summary(ticket.subject, ticket.body),
+        summary_from="model" if grounded(written, ticket.text) else "extract",
         priority=taxonomy.itil_priority(labels),
         evidence=tuple(n.exemplar.id for n in neighbors),
         attempt=attempt,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,29 @@ class Resolution:
 
 
 @dataclass(frozen=True, slots=True)
+class Generation:
+    """What a language model read and wrote. Tokens: read, forced by the form of the answer, and generated."""
+
+    task: str
+    model: str
+    template: str
+    prompt: str
+    completion: str
+    read: int
+    forced: int
+    generated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A language model's triage of one ticket: field -> log-probabilities (labels of the field,), and a one-line summary."""
+
+    log_probs: Mapping[str, NDArray[np.float64]]
+    summary: str
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
 class Triage:
     """All proposals for one ticket revision; `attempt` counts from 0, one more for each revision the critic asked for."""
 
@@ -61,6 +84,7 @@ class Triage:
     priority: str | None = None
     evidence: tuple[str, ...] = ()
     attempt: int = 0
+    summary_from: Literal["extract", "model"] = "extract"
 
     @property
     def labels(self) -> dict[str, str]:
@@ -125,7 +149,7 @@ class Decision:
     """One ticket's whole way: what was seen, what each expert said, what was decided, and how long each stage took.
 
     `opinions` are the probabilities by expert and field (label -> probability, the likeliest only); `seconds` is the
-    ticket's share of each stage of its batch.
+    ticket's share of each stage of its batch; `generations` is what a language model read and wrote for it.
     """
 
     ticket: CleanTicket
@@ -133,3 +157,4 @@ class Decision:
     neighbors: Sequence[Neighbor] = ()
     opinions: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    generations: tuple[Generation, ...] = ()

@@ -30,15 +30,29 @@ from experts.critic import (
 from experts.fitted import Fitted, HeldOut
 from experts.labeltext import embed_labels
 from experts.linear import fit_linear
-from experts.outoffold import OutOfFold, Search, TrainEncoder, fold_exemplars, unseen_evidence, unseen_heads, with_encoder
+from experts.outoffold import (
+    OutOfFold,
+    Search,
+    TrainEncoder,
+    fold_exemplars,
+    unseen_evidence,
+    unseen_heads,
+    with_author,
+    with_encoder,
+)
 from experts.probe import fit_probe
 from experts.vote import NeighborVote, label_priors
 
 Encode = Callable[[Sequence[str]], Vectors]
 Progress = Callable[[str], None]
+MakeAuthor = Callable[[Mapping[str, NDArray[np.float64]]], Expert | None]
 
 MIN_LABELLED = 20
 """With fewer labelled exemplars a field can't be fitted."""
+READ_BY_AUTHOR = 600
+"""Exemplars that a language model reads for the fit."""
+LEAST_SAY = 0.02
+"""A weight under this is none."""
 SUSPECT = 0.05
 """An exemplar whose own label is less likely than this, judged by all the others, is suspect."""
 
@@ -54,9 +68,13 @@ def fit(
     folds: int = 5,
     seed: int = 0,
     train_encoder: TrainEncoder | None = None,
+    author: MakeAuthor = lambda priors: None,
     progress: Progress = lambda stage: None,
 ) -> Fitted:
     """Fit everything on exemplars and their unit vectors (n, d).
+
+    `author` makes a language model's opinions from the label priors. It has not been trained on these exemplars, and reads
+    each with its neighbours outside its own near-duplicates. Where no field gives it weight, it is left out of the fit.
 
     Raises:
         FitError: no field has enough labelled exemplars.
@@ -81,6 +99,10 @@ def fit(
         trained = train_encoder(texts, labels, taxonomy, fields, fold)
         encoder = trained.expert
         oof = with_encoder(oof, trained)
+    if (reader := author(vote.priors)) is not None:
+        progress("language model, out of fold")
+        read = with_author(oof, reader, READ_BY_AUTHOR, seed)
+        oof = read if _heard(_cross_fit(taxonomy, fields, read, labels)[0], reader.name) else oof
     progress("weights, calibration, thresholds, critic")
     fusion, fused, triages = _cross_fit(taxonomy, fields, oof, labels)
     right = _correctness(triages, [labels[i] for i in oof.rows], fields)
@@ -103,6 +125,11 @@ def fit(
         folds=fold,
         held_out=held_out,
     )
+
+
+def _heard(fusion: Mapping[str, FieldFusion], name: str) -> bool:
+    """Whether an expert has a say in any field."""
+    return any(pool.weights.get(name, 0.0) >= LEAST_SAY for pool in fusion.values())
 
 
 def known_labels(taxonomy: Taxonomy, exemplars: Sequence[Exemplar]) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 """From a decision to the record of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from core.fusion import FieldFusion
@@ -11,6 +11,7 @@ from core.triage import Accepted, Decision, Escalated, Outcome, Proposal, Reason
 from observability.records import (
     DecisionRecord,
     FusedField,
+    Generated,
     NeighborSeen,
     OutcomeName,
     ReasonGiven,
@@ -50,8 +51,10 @@ def decision_record(
         subject=ticket.subject,
         body=ticket.body,
         summary=triage.summary if triage else "",
+        summary_from=triage.summary_from if triage else "extract",
         neighbours=_neighbours(decision.neighbors),
         opinions=decision.opinions,
+        generations=tuple(Generated(**asdict(generation)) for generation in decision.generations),
         fusion={name: _fused(proposal, fusion.get(name)) for name, proposal in proposals.items()},
         thresholds={name: _threshold(thresholds[name]) for name in proposals if name in thresholds},
         resolution=_resolution(triage),

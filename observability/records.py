@@ -84,6 +84,7 @@ class Versions(_Strict):
     knowledge: str
     embedder: str
     fit: str
+    language_model: str = ""
 
     @property
     def digest(self) -> str:
@@ -116,6 +117,19 @@ class FusedField(_Strict):
     evidence: tuple[Text, ...]
     weights: Mapping[str, Number]
     temperature: Number
+
+
+class Generated(_Strict):
+    """What a language model read and wrote for a task, word for word; tokens read, forced by the form, and generated."""
+
+    task: str
+    model: str
+    template: str
+    prompt: Text
+    completion: Text
+    read: int
+    forced: int
+    generated: int
 
 
 class ThresholdUsed(_Strict):
@@ -188,8 +202,10 @@ class DecisionRecord(_Entry):
     subject: Text
     body: Text
     summary: Text
+    summary_from: Literal["extract", "model"] = "extract"
     neighbours: tuple[NeighborSeen, ...]
     opinions: Mapping[str, Mapping[str, Mapping[str, Number]]]
+    generations: tuple[Generated, ...] = ()
     fusion: Mapping[str, FusedField]
     thresholds: Mapping[str, ThresholdUsed]
     resolution: ResolutionProposed | None

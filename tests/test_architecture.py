@@ -32,7 +32,7 @@ FENCED = {
     "mlflow": {"observability", "finetune"},
     "loguru": {"observability"},
     "typer": {"batch", "finetune", "mocks"},
-    "fastapi": {"mocks", "batch"},
+    "fastapi": {"mocks", "batch", "llm"},
     "httpx": {"servicedesk", "mocks", "llm", "knowledge"},
 }
 LAZY = (

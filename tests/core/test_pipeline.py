@@ -10,7 +10,7 @@ from core.errors import ModelError
 from core.fusion import FieldFusion
 from core.pipeline import Critic
 from core.ticket import Evidence, Vectors
-from core.triage import Accepted, Decision, Escalated, LogProbs, Reason, Suggested, Triage, Verdict
+from core.triage import Accepted, Decision, Draft, Escalated, Generation, LogProbs, Reason, Suggested, Triage, Verdict
 from core.words import say
 from tests.core.pipeline_examples import BATCH, EXEMPLARS, FIELDS, TAXONOMY, ScriptedCritic, SilentCritic, Vote, pipeline, ticket
 
@@ -217,3 +217,51 @@ def test_no_neighbours_at_all_is_never_accepted() -> None:
     (decision,) = pipeline(critic).decide([ticket("a", "algo nunca visto")])
     assert causes(decision) == ["no_evidence"]
     assert decision.neighbors == []
+
+
+# --- with a language model -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Scribe:
+    """Writes the same draft for every ticket; `breaks` makes it fail on a text."""
+
+    summary: str
+    name: str = "language"
+    breaks: str = ""
+
+    def draft(self, evidence: Evidence) -> list[Draft]:
+        if self.breaks and any(self.breaks in ticket.text for ticket in evidence.tickets):
+            raise ModelError("The server says nothing.", remedy="Start it.")
+        sure = {"category": np.log([0.98, 0.01, 0.01]), "group": np.log([0.98, 0.01, 0.01])}
+        return [Draft(sure, self.summary, Generation("triage", "m", "t.v1", t.text, "{}", 9, 5, 4)) for t in evidence.tickets]
+
+
+def test_a_draft_is_one_more_opinion_and_is_kept() -> None:
+    plain = pipeline().decide(BATCH)
+    decisions = replace(pipeline(), author=Scribe("nada que ver con esto")).decide(BATCH)
+    for before, decision in zip(plain, decisions, strict=True):
+        assert decision.outcome == before.outcome  # no weight, no say; and what it wrote is not in the ticket
+        if decision.neighbors:
+            assert decision.opinions["language"]["category"][TAXONOMY.labels("category")[0]] == pytest.approx(0.98)
+            assert decision.generations[0].prompt == decision.ticket.text
+            assert "language" in decision.seconds
+
+
+def test_a_written_summary_is_taken_if_it_is_grounded() -> None:
+    (decision,) = replace(pipeline(), author=Scribe("wifi caído")).decide([ticket("a", "Wifi caído en la sede")])
+    assert isinstance(decision.outcome, Accepted)
+    assert (decision.outcome.triage.summary, decision.outcome.triage.summary_from) == ("wifi caído", "model")
+    (other,) = replace(pipeline(), author=Scribe("correo caído")).decide([ticket("a", "Wifi caído en la sede")])
+    assert isinstance(other.outcome, Accepted)
+    assert (other.outcome.triage.summary, other.outcome.triage.summary_from) == ("wifi caído en la sede", "extract")
+
+
+def test_a_language_model_that_fails_costs_the_ticket_that_makes_it_fail() -> None:
+    decisions = replace(pipeline(), author=Scribe("wifi caído", breaks="buzón")).decide(BATCH)
+    assert [isinstance(d.outcome, Accepted) for d in decisions] == [True, False, False, True, False]
+    assert isinstance(decisions[1].outcome, Escalated)
+    assert decisions[1].outcome.causes[0].values == {
+        "stage": "language",
+        "error": "ModelError: The server says nothing. Start it.",
+    }

@@ -148,11 +148,15 @@ with Journal(Path(sys.argv[1])) as journal:
     with Journal(path) as journal:
         journal.append([example.started()])
         readers = [python(code, path) for _ in range(2)]
-        for number in range(20):
-            journal.append(example.batch(f"run-{number}", 50))
-            time.sleep(0.02)
-        journal.append([example.finished()])
-        assert [finish(reader) for reader in readers] == ["1002", "1002"]
+        try:
+            for number in range(20):
+                journal.append(example.batch(f"run-{number}", 50))
+                time.sleep(0.02)
+            journal.append([example.finished()])
+            assert [finish(reader) for reader in readers] == ["1002", "1002"]
+        finally:
+            for reader in readers:
+                reader.kill()
 
 
 def test_two_that_start_at_once_make_one_journal(path: Path) -> None:

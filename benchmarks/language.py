@@ -1,0 +1,103 @@
+"""What a language model reads: `python -m benchmarks.language --model FOLDER --kb KB --test TEST --fields category [--limit N]`.
+
+The model alone against the neighbours' vote on the same tickets with the same neighbours, with the exemplars and without
+them: a model that has not been trained on these labels should come near the vote with them and fall to the prior without.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from batch.commands import EVALUATION_KEY
+from batch.evaluation import Plan, read_history, read_test
+from core.metrics import wilson_interval
+from core.summary import grounded
+from core.ticket import Evidence
+from intake import Intake
+from knowledge.base import KnowledgeBase, shelf_at
+from knowledge.embedder import Embedder
+from knowledge.ingest import ingest
+
+if TYPE_CHECKING:
+    from core.triage import Draft
+
+
+def main() -> None:
+    """Print the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", required=True, help="folder of a checkpoint")
+    parser.add_argument("--template", default="compact.v1")
+    parser.add_argument("--kb", type=Path, required=True)
+    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--fields", default="category")
+    parser.add_argument("--limit", type=int, default=300, help="test tickets, the first ones")
+    parser.add_argument("--options", type=int, default=12)
+    parser.add_argument("--exemplars", type=int, default=8)
+    parser.add_argument("--budget", type=int, default=640)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tamiz-language-") as home:
+        sys.stdout.write(json.dumps(measure(chosen, Path(home)), indent=1, ensure_ascii=False) + "\n")
+
+
+def measure(chosen: argparse.Namespace, home: Path) -> dict[str, Any]:
+    """Accuracy by field of vote, model, and model without exemplars; summaries; tickets a second."""
+    from experts.vote import NeighborVote, label_priors
+    from llm.author import LanguageAuthor
+    from llm.checkpoint import Checkpoint
+    from llm.local import LocalModel
+
+    fields = tuple(chosen.fields.split(","))
+    intake, embedder = Intake(EVALUATION_KEY), Embedder(precision="auto")
+    plan = Plan(chosen.kb, chosen.test, fields, {})
+    tickets, _ = read_test(plan)
+    taxonomy, history, _ = read_history(plan, intake)
+    tickets = [t for t in tickets if all(t.labels.get(f) for f in fields)][: chosen.limit]
+    cleaned = [intake.clean(ticket) for ticket in tickets]
+    vectors = embedder.encode([ticket.text for ticket in cleaned])
+    shelf = shelf_at(home)
+    ingest(shelf, embedder, history, source="kb")
+    with KnowledgeBase.open(shelf, embedder) as knowledge:
+        evidence = Evidence(cleaned, vectors, knowledge.search(cleaned, vectors, 30))
+    priors = label_priors([e.labels for e in history], taxonomy, fields)
+    model = LocalModel(Checkpoint(chosen.model), template=chosen.template, budget=chosen.budget)
+    author = LanguageAuthor(model, taxonomy, priors, EVALUATION_KEY, options=chosen.options, exemplars=chosen.exemplars)
+    author.draft(Evidence(cleaned[:2], vectors[:2], evidence.neighbors[:2]))
+    start = time.perf_counter()
+    drafts = author.draft(evidence)
+    spent = time.perf_counter() - start
+    blind = replace(author, exemplars=0).draft(evidence)
+    vote = NeighborVote(taxonomy, priors).log_probs(evidence)
+    result: dict[str, Any] = {"n": len(tickets), "model": model.name, "tickets_per_s": len(tickets) / spent}
+    for field in fields:
+        names = taxonomy.labels(field)
+        gold = np.array([names.index(taxonomy.canonical(field, t.labels[field])) for t in tickets])
+        said = {
+            "vote": vote[field],
+            "model": _stack(drafts, field),
+            "model_without_exemplars": _stack(blind, field),
+            "prior": np.tile(np.log(priors[field]), (len(gold), 1)),
+        }
+        result[field] = {name: _score(log_p.argmax(axis=1) == gold) for name, log_p in said.items()}
+    result["summaries_grounded"] = float(np.mean([grounded(d.summary, t.text) for d, t in zip(drafts, cleaned, strict=True)]))
+    result["summaries"] = [d.summary for d in drafts[:5]]
+    return result
+
+
+def _stack(drafts: "list[Draft]", field: str) -> Any:  # noqa: ANN401 - an array (tickets, labels)
+    return np.stack([draft.log_probs[field] for draft in drafts])
+
+
+def _score(hits: Any) -> str:  # noqa: ANN401 - an array of truth values
+    low, high = wilson_interval(int(hits.sum()), len(hits))
+    return f"{hits.mean():.3f} ({low:.3f}-{high:.3f})"
+
+
+if __name__ == "__main__":
+    main()

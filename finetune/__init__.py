@@ -1,0 +1,1 @@
+"""Data, training, comparison and promotion of the models; the synthetic tickets that the shipped model learns from."""

@@ -1,0 +1,135 @@
+"""Episodes: a ticket with a taxonomy of its own and a past that explains it. Each depends on seed, split and number only."""
+
+import random
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+from core.taxonomy import RESOLUTION_FIELD, Taxonomy
+from core.ticket import CleanTicket, Exemplar, Neighbor
+from finetune.synthetic.deal import Split
+from finetune.synthetic.grammar import rendered, resolution
+from finetune.synthetic.incident import Incident, World, build_world, draw
+from finetune.synthetic.lexicon import LANGUAGES, Lexicon, lexicon
+from finetune.synthetic.noise import noisy
+from finetune.synthetic.retrieval import made_telling, past, similarity
+from finetune.synthetic.taxonomies import Plan, Scheme, build_scheme
+
+LABEL_NOISE = 0.03
+"""Share of an exemplar's labels that are wrong."""
+UNLABELLED = 0.02
+"""Share of an exemplar's labels that are missing."""
+WITHHELD = 0.15
+"""Share of episodes in which one field's right label is on no exemplar."""
+_NAMESPACE = uuid.UUID("6f1d9e1e-54a6-5c39-9d1c-0d0c5f8a7b11")
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One lesson. `gold` has the right label of every field that can be known, by name, definition or exemplar.
+
+    `neighbors` are nearest first, at most eight; `summary` is one line of at most 120 characters in the ticket's language.
+    """
+
+    taxonomy: Taxonomy
+    ticket: CleanTicket
+    gold: Mapping[str, str]
+    neighbors: Sequence[Neighbor]
+    summary: str
+
+
+def episodes(seed: int, split: Split, start: int = 0) -> Iterator[Episode]:
+    """Episodes without end, from number `start` on."""
+    return (episode(seed, split, number) for number in count(start))
+
+
+def episode(seed: int, split: Split, number: int, intensity: float = 1.0) -> Episode:
+    """The episode with this number. `intensity` is that of the noise, see `noise.noisy`."""
+    rng = random.Random(f"{seed}/{split}/{number}")
+    words = lexicon(split)
+    while True:
+        world = build_world(rng, words, rng.choice(LANGUAGES))
+        scheme = build_scheme(rng, words, world)
+        world = replace(world, always=scheme.always)
+        ticket = draw(rng, world)
+        neighbors = _neighbors(rng, words, world, scheme, ticket, intensity)
+        gold = {plan.field: plan.label(ticket) for plan in scheme.plans if _known(plan, ticket, neighbors)}
+        if gold:
+            return _episode(rng, words, scheme, ticket, f"{split}-{number}", gold, neighbors, intensity)
+
+
+def _episode(
+    rng: random.Random,
+    words: Lexicon,
+    scheme: Scheme,
+    ticket: Incident,
+    name: str,
+    gold: Mapping[str, str],
+    neighbors: Sequence["_Past"],
+    intensity: float,
+) -> Episode:
+    text = rendered(ticket, words, rng)
+    subject, body = noisy(text.subject, text.body, ticket.language, rng, intensity)
+    nearest = sorted((one.neighbor for one in neighbors), key=lambda n: -n.similarity)
+    clean = CleanTicket(id=name, subject=subject, body=body, language=ticket.language)
+    return Episode(scheme.taxonomy, clean, gold, tuple(nearest), text.summary)
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    incident: Incident
+    neighbor: Neighbor
+
+
+def _neighbors(
+    rng: random.Random, words: Lexicon, world: World, scheme: Scheme, ticket: Incident, intensity: float
+) -> list[_Past]:
+    """Exemplars that explain what names do not; at times without the right label of one field."""
+    unread = [plan for plan in scheme.plans if not plan.readable(ticket)]
+    incidents = made_telling(rng, world, ticket, past(rng, world, ticket), unread)
+    known = [_exemplar(rng, words, scheme, ticket, one, intensity) for one in incidents]
+    if rng.random() < WITHHELD:
+        plan = rng.choice(scheme.plans)
+        known = [one for one in known if one.neighbor.exemplar.labels.get(plan.field) != plan.label(ticket)]
+    return known
+
+
+def _known(plan: Plan, ticket: Incident, neighbors: Sequence[_Past]) -> bool:
+    """By name or definition, or because an exemplar with the same value carries the right label."""
+    label, value = plan.label(ticket), plan.value(ticket)
+    return plan.readable(ticket) or any(
+        plan.value(one.incident) == value and one.neighbor.exemplar.labels.get(plan.field) == label for one in neighbors
+    )
+
+
+def _exemplar(
+    rng: random.Random, words: Lexicon, scheme: Scheme, ticket: Incident, incident: Incident, intensity: float
+) -> _Past:
+    text = rendered(incident, words, rng)
+    subject, body = noisy(text.subject, text.body, incident.language, rng, intensity)
+    labels = {plan.field: _observed(rng, plan, incident) for plan in scheme.plans if rng.random() >= UNLABELLED}
+    found = Exemplar(
+        id=str(uuid.uuid5(_NAMESPACE, f"{subject}\n{body}")),
+        subject=subject,
+        body=body,
+        language=incident.language,
+        labels=labels,
+        resolution=_resolved(rng, words, incident, labels),
+    )
+    return _Past(incident, Neighbor(found, similarity(rng, ticket, incident)))
+
+
+def _observed(rng: random.Random, plan: Plan, incident: Incident) -> str:
+    if rng.random() < LABEL_NOISE:
+        return rng.choice(plan.labelling.labels).name
+    return plan.label(incident)
+
+
+def _resolved(rng: random.Random, words: Lexicon, incident: Incident, labels: Mapping[str, str]) -> str:
+    """What was done, in agreement with the kind of resolution where there is one; at times nobody wrote it down."""
+    if rng.random() < 0.25:
+        return ""
+    end, _, system = labels.get(RESOLUTION_FIELD, "").partition("|")
+    team = rng.choice(words.areas[incident.symptom.area].names[incident.language])
+    return resolution(incident, words, rng, incident.language, end, system=system, team=team)

@@ -1,0 +1,54 @@
+"""What every language model offers: answers to prompts, constrained to what the prompt allows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prompts.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A model's answer to one prompt. It satisfies the prompt's choices and rules by construction.
+
+    `log_probs[field]` are natural-log probabilities over the labels of that choice, given the ones chosen before it, shape
+    (labels,); `labels` the likeliest of those that the rules allow. `text` is the free text, "" where none was asked for.
+    `completion` is the strict JSON with the labels in it. Tokens: read, forced by the skeleton, and generated.
+    """
+
+    labels: Mapping[str, str]
+    log_probs: Mapping[str, NDArray[np.float64]]
+    text: str
+    completion: str
+    read: int
+    forced: int
+    generated: int
+
+
+class LanguageModel(Protocol):
+    """A language model, batch first."""
+
+    @property
+    def name(self) -> str:
+        """Model, adapter and digest: the same name gives the same answers."""
+
+    @property
+    def aliases(self) -> Sequence[str]:
+        """Strings that are one token inside a JSON string, for the labels of choices; as many as one prompt may have."""
+
+    @property
+    def budget(self) -> int:
+        """Tokens that a rendered prompt (system and user) may have."""
+
+    @property
+    def template(self) -> str:
+        """The triage template made for this model, with its version."""
+
+    def count(self, text: str) -> int:
+        """Tokens of a text; for a server without a tokenizer an upper estimate."""
+
+    def answer(self, prompts: Sequence[Prompt], progress: Callable[[int], None] | None = None) -> list[Answer]:
+        """One answer a prompt, in order; ModelError where the model fails or says what can't be read."""

@@ -1,0 +1,60 @@
+"""Free text under a grammar, by llguidance: which tokens may come next, for each row of a batch."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import ModelError
+
+if TYPE_CHECKING:
+    from llguidance import LLTokenizer
+
+CLOSING = '"}'
+
+
+def one_line(longest: int) -> str:
+    """A regular expression: at most so many characters that need no escape in JSON, then the end of the object."""
+    return rf'[^"\\\x00-\x1f\x7f-\x9f\u2028\u2029]{{1,{longest}}}"\}}'
+
+
+class Masks:
+    """The matchers of a batch. A row runs until the grammar accepts; then only its own end is allowed."""
+
+    def __init__(self, tokenizer: "LLTokenizer", expression: str, rows: int) -> None:
+        from llguidance import LLMatcher
+
+        grammar = LLMatcher.grammar_from_regex(expression)
+        self._size = tokenizer.vocab_size
+        self._matchers: list[LLMatcher] = [LLMatcher(tokenizer, grammar) for _ in range(rows)]
+        self._done = [False] * rows
+
+    def finished(self) -> bool:
+        """Whether every row is at its end."""
+        return all(self._done)
+
+    def running(self, row: int) -> bool:
+        """Whether this row goes on."""
+        return not self._done[row]
+
+    def allowed(self, vocabulary: int) -> NDArray[np.bool_]:
+        """(rows, vocabulary): the tokens that may come next; anything where a row is at its end, since nobody reads it."""
+        mask = np.ones((len(self._matchers), vocabulary), dtype=np.bool_)
+        for row, matcher in enumerate(self._matchers):
+            if not self._done[row]:
+                bits = np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8)
+                legal = np.unpackbits(bits, bitorder="little").astype(np.bool_)[:vocabulary]
+                mask[row] = False
+                mask[row, : len(legal)] = legal
+                mask[row, self._size :] = False
+        return mask
+
+    def consume(self, row: int, token: int) -> None:
+        """Note what was chosen."""
+        matcher: Any = self._matchers[row]
+        if not matcher.consume_token(token):
+            raise ModelError(
+                f"The grammar refuses token {token}: {matcher.get_error()}.",
+                remedy="Use another model; this one's tokens are unusual.",
+            )
+        self._done[row] = bool(matcher.is_accepting() or matcher.is_stopped())

@@ -1,0 +1,63 @@
+"""Which labels of a field a prompt offers, and how they are named in it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.taxonomy import Label, Taxonomy
+from core.ticket import Neighbor
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One label as a prompt shows it."""
+
+    label: str
+    name: str
+    alias: str
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A closed field with the options that are offered."""
+
+    field: str
+    options: tuple[Option, ...]
+
+    @property
+    def alias_of(self) -> dict[str, str]:
+        """label -> alias."""
+        return {option.label: option.alias for option in self.options}
+
+
+def offered(
+    taxonomy: Taxonomy, field: str, neighbors: Sequence[Neighbor], priors: Mapping[str, float], most: int
+) -> tuple[str, ...]:
+    """At most `most` labels in the order of the taxonomy: those that the neighbours carry first, then by prior."""
+    names = taxonomy.labels(field)
+    votes = dict.fromkeys(names, 0.0)
+    for neighbor in neighbors:
+        label = neighbor.exemplar.labels.get(field, "")
+        if label in votes:
+            votes[label] += max(neighbor.similarity, 0.01)
+    ranked = sorted(names, key=lambda name: (-votes[name], -priors.get(name, 0.0)))[:most]
+    return tuple(name for name in names if name in set(ranked))
+
+
+def fields_of(
+    taxonomy: Taxonomy, offers: Mapping[str, Sequence[str]], aliases: Sequence[str], language: str, glossary: Mapping[str, str]
+) -> tuple[Field, ...]:
+    """The fields with their options; aliases are dealt in order, each to one option only."""
+    dealt = iter(aliases)
+    fields = []
+    for field, labels in offers.items():
+        specs = {label.name: label for label in taxonomy.fields[field].labels}
+        options = (Option(name, name, next(dealt), _definition(specs[name], language, glossary)) for name in labels)
+        fields.append(Field(field, tuple(options)))
+    return tuple(fields)
+
+
+def _definition(label: Label, language: str, glossary: Mapping[str, str]) -> str:
+    """In the ticket's language if there is one; what the operator's glossary says of the label is added."""
+    written = label.definition.get(language) or next(iter(label.definition.values()), "")
+    return " ".join(filter(None, (written, glossary.get(label.name, ""))))

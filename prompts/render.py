@@ -1,0 +1,181 @@
+"""Rendering within a budget of tokens: exemplars are shortened, then dropped, then definitions go; the ticket is cut last."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from core.errors import SettingsError
+from core.taxonomy import Rule, Taxonomy
+from core.ticket import CleanTicket, Neighbor
+from prompts.options import Field, fields_of
+from prompts.prompt import Choice, FreeText, Prompt
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+TEMPLATES = Path(__file__).with_name("templates")
+SUMMARY = FreeText("summary", 120)
+SYSTEM_ENDS = "=====\n"
+WORDS = (60, 40, 25, 15, 8)
+"""Words of an exemplar's text, from generous to tight."""
+RESOLUTION_WORDS = 12
+WORD_LENGTH = 8
+"""Characters that a word may have on average, with its space: a log line or a row of symbols is cut by them."""
+LANGUAGES = {"es": "Spanish", "en": "English"}
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How prompts are written for one model: the template with its version, aliases, budget, and how tokens are counted."""
+
+    template: str
+    aliases: Sequence[str]
+    budget: int
+    count: Callable[[str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a prompt is about. `offers` are the labels of each field that may be chosen;"""
+
+    ticket: CleanTicket
+    neighbors: Sequence[Neighbor]
+    taxonomy: Taxonomy
+    offers: Mapping[str, Sequence[str]]
+    nonce: str
+    context: str = ""
+    glossary: Mapping[str, str] = field(default_factory=dict)
+    free: FreeText | None = SUMMARY
+
+
+def render(question: Question, style: Style) -> Prompt:
+    """The prompt that fits the budget and says most.
+
+    Raises:
+        SettingsError: even with the ticket cut to a few words it does not fit, or there are more options than aliases.
+    """
+    options = sum(len(labels) for labels in question.offers.values())
+    if options > len(style.aliases):
+        raise SettingsError(
+            f"The prompt offers {options} labels, and the model has {len(style.aliases)} aliases.",
+            remedy="Offer fewer labels per field.",
+        )
+    for plan in _plans(question):
+        system, user = _texts(question, style, plan)
+        if style.count(system + user) <= style.budget:
+            return _prompt(question, style, system, user)
+    raise SettingsError(
+        f"A prompt for ticket {question.ticket.id!r} does not fit into {style.budget} tokens.",
+        remedy="Offer fewer labels, or use a model with a longer context.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    exemplars: int
+    words: int
+    definitions: bool
+    ticket_words: int
+
+
+def _plans(question: Question) -> Iterator[_Plan]:
+    """From saying everything to saying the least."""
+    text = question.ticket.text
+    whole = max(len(text.split()), -(-len(text) // WORD_LENGTH))
+    count = len(question.neighbors)
+    yield from (_Plan(count, words, True, whole) for words in WORDS)
+    yield from (_Plan(count, words, False, whole) for words in WORDS[1:])
+    yield from (_Plan(kept, WORDS[-1], False, whole) for kept in range(count - 1, 0, -1))
+    cut = whole
+    while cut > 1:
+        cut = cut * 2 // 3
+        yield _Plan(min(count, 1), WORDS[-1], False, cut)
+        yield _Plan(0, 0, False, cut)
+
+
+def _texts(question: Question, style: Style, plan: _Plan) -> tuple[str, str]:
+    fields = fields_of(question.taxonomy, question.offers, style.aliases, question.ticket.language, question.glossary)
+    values = {
+        "choices": [_choice(one, definitions=plan.definitions) for one in fields],
+        "exemplars": [_past(n, fields, plan.words) for n in reversed(question.neighbors[: plan.exemplars])],
+        "ticket": clipped(question.ticket.text, plan.ticket_words),
+        "context": harmless(question.context),
+        "free": question.free,
+        "language": LANGUAGES.get(question.ticket.language, "as it is written"),
+        "keys": ", ".join([*(f'"{one.field}"' for one in fields), *([f'"{question.free.field}"'] if question.free else [])]),
+        "nonce": question.nonce,
+        "mark": f"<{question.nonce}-…>",
+    }
+    text = _template(style.template).render(**values)
+    system, found, user = text.partition(SYSTEM_ENDS)
+    return (system.strip(), user) if found else ("", text)
+
+
+def _choice(one: Field, *, definitions: bool) -> dict[str, object]:
+    options = [
+        {"alias": o.alias, "name": harmless(o.name), "definition": harmless(o.definition) if definitions else ""}
+        for o in one.options
+    ]
+    return {"field": harmless(one.field), "options": options}
+
+
+def _past(neighbor: Neighbor, fields: Sequence[Field], words: int) -> dict[str, object]:
+    labels = neighbor.exemplar.labels
+    known = [(one.field, one.alias_of[labels[one.field]]) for one in fields if labels.get(one.field) in one.alias_of]
+    return {
+        "text": clipped(neighbor.exemplar.text, words),
+        "labels": [(harmless(name), alias) for name, alias in known],
+        "aliases": [alias for _, alias in known],
+        "similarity": f"{neighbor.similarity:.2f}",
+        "bucket": similarity_bucket(neighbor.similarity),
+        "resolution": clipped(neighbor.exemplar.resolution, min(words, RESOLUTION_WORDS)),
+    }
+
+
+def _prompt(question: Question, style: Style, system: str, user: str) -> Prompt:
+    fields = fields_of(question.taxonomy, question.offers, style.aliases, question.ticket.language, {})
+    choices = tuple(Choice(one.field, tuple(o.label for o in one.options), tuple(o.alias for o in one.options)) for one in fields)
+    return Prompt(system, user, choices, style.template, question.free, tuple(_rules(question)))
+
+
+def _rules(question: Question) -> Iterator[Rule]:
+    """Those that speak of fields in this prompt only."""
+    for rule in question.taxonomy.rules:
+        if set(rule.when) <= question.offers.keys():
+            yield rule
+
+
+def similarity_bucket(similarity: float) -> int:
+    """0 (unlike) to 9 (nearly the same): tenths of the cosine."""
+    return min(9, max(0, int(similarity * 10)))
+
+
+def clipped(text: str, words: int) -> str:
+    """One line of at most so many words of common length, harmless to a model's marks."""
+    line = " ".join(text.split())
+    kept = " ".join(line.split(" ")[:words])[: words * WORD_LENGTH]
+    return harmless(kept + (" …" if len(kept) < len(line) else ""))
+
+
+def harmless(text: str) -> str:
+    """Without anything that could be read as a special token, which all begin with `<|`, and without half surrogate pairs."""
+    return text.encode("utf-8", "replace").decode().replace("<|", "<·|")
+
+
+def answer_text(prompt: Prompt, labels: Mapping[str, str], free: str) -> str:
+    """The answer that a model should give, with aliases: what it is trained on."""
+    chosen = {c.field: c.aliases[c.labels.index(labels[c.field])] for c in prompt.choices}
+    return json.dumps({**chosen, **({prompt.free.field: free} if prompt.free else {})}, ensure_ascii=False)
+
+
+@cache
+def _template(name: str) -> "Template":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    # No autoescape: the output is no markup, and what marks mean to a model is made harmless in the data.
+    loader = FileSystemLoader(TEMPLATES)
+    environment = Environment(loader=loader, undefined=StrictUndefined, autoescape=False)  # noqa: S701
+    return environment.get_template(f"{name}.jinja")

@@ -1,0 +1,86 @@
+"""`run` and `prompt` with a language model: what it read and wrote is in the journal, and nothing it says gets past the rest."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.batch.commands_examples import OPEN, RESOLVED, TAXONOMY_FILE, decisions, rows_of, tamiz, write_rows
+from tests.llm.model_examples import tiny_checkpoint
+
+LABELS = ("category", "urgency")
+
+
+@pytest.fixture
+def reading(blank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with some of the history, and the tiny model in the settings."""
+    monkeypatch.setenv("TAMIZ_TAXONOMY", str(TAXONOMY_FILE))
+    monkeypatch.setenv("TAMIZ_LLM__MODEL", str(tiny_checkpoint()))
+    monkeypatch.setenv("TAMIZ_LLM__TEMPLATE", "compact.v1")
+    monkeypatch.setenv("TAMIZ_LLM__BUDGET", "500")
+    some = [{k: row[k] for k in ("id", "subject", "description", "resolution", *LABELS)} for row in rows_of(RESOLVED)[:150]]
+    write_rows(tmp_path / "history.jsonl", some)
+    assert tamiz("ingest", tmp_path / "history.jsonl").code == 0
+    return blank
+
+
+def test_what_the_model_reads_and_writes_is_journalled(reading: Path, tmp_path: Path) -> None:
+    write_rows(tmp_path / "open.jsonl", [{k: row[k] for k in ("id", "subject", "description")} for row in rows_of(OPEN)[:6]])
+    result = tamiz("run", tmp_path / "open.jsonl", "--json")
+    assert result.code == 0, result.err
+    assert "language" in result.json["seconds"]
+    read = [decision for decision in decisions(reading) if decision.generations]
+    assert read
+    for decision in read:
+        (generation,) = decision.generations
+        content = json.loads(generation.completion)
+        assert set(content) == {*LABELS, "summary"}
+        assert decision.body[:20].split("\n")[0] in generation.prompt
+        assert set(decision.opinions["language"]) == set(LABELS)
+        assert decision.summary_from == "extract"  # a model of random weights writes no ticket's words
+        assert decision.summary
+    shown = tamiz("prompt", read[0].ticket_id, "--json")
+    assert shown.code == 0, shown.err
+    assert shown.json["user"].strip() in read[0].generations[0].prompt
+    assert 0 < shown.json["tokens"]["user"] <= 500
+
+
+def test_a_fit_without_the_model_is_not_used_with_it(reading: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from experts.artifacts import current_fit
+
+    monkeypatch.setenv("TAMIZ_LLM__MODEL", "")
+    assert tamiz("fit").code == 0
+    without = current_fit(reading)
+    assert without is not None
+    monkeypatch.setenv("TAMIZ_LLM__MODEL", str(tiny_checkpoint()))
+    assert tamiz("fit").code == 0
+    with_it = current_fit(reading)
+    assert with_it is not None
+    assert tiny_checkpoint().name in with_it["embedder"]
+    assert tiny_checkpoint().name not in without["embedder"]
+
+
+def test_context_enters_the_prompt_and_an_answer_is_shown_on_demand(reading: Path, tmp_path: Path) -> None:
+    (tmp_path / "context.txt").write_text("Proyecto Faro: cambio de la VPN a Atlas.", encoding="utf-8")
+    result = tamiz("prompt", "no va la vpn", "--answer", "--context", tmp_path / "context.txt")
+    assert result.code == 0, result.err
+    assert "<|context|>Proyecto Faro" in result.out
+    assert json.loads(result.out.strip().splitlines()[-1]).keys() == {*LABELS, "summary"}
+    assert "of 500; compact.v1" in result.err
+
+
+def test_without_a_model_the_prompt_command_says_what_to_do(reading: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAMIZ_LLM__MODEL", "")
+    result = tamiz("prompt", "no va")
+    assert result.code == 1
+    assert "No language model is set" in result.err
+    assert "TAMIZ_LLM__MODEL" in result.err
+
+
+def test_a_model_that_is_not_there_sends_every_ticket_to_a_person(
+    reading: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAMIZ_LLM__MODEL", str(tmp_path / "nowhere"))
+    result = tamiz("run", OPEN, "--limit", "3", "--dry-run")
+    assert result.code == 1
+    assert "can't be loaded" in result.err

@@ -1,0 +1,30 @@
+"""A tiny Qwen2 checkpoint with random weights, made once: what it says is nonsense, how it says it is what is tested."""
+
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from finetune.architecture import Size, random_model
+from finetune.tokenizer import train_tokenizer
+from llm.checkpoint import Checkpoint
+from llm.local import LocalModel
+from tests.prompts.prompt_examples import PAST
+
+SIZE = Size(hidden=48, layers=2, heads=2, kv_heads=1, feed_forward=96, context=1024)
+TEXTS = [" ".join(row) for row in PAST] * 20 + ["category subcategory urgency summary Zürich 東京 مرحبا"]
+
+
+@cache
+def tiny_checkpoint(seed: int = 0) -> Path:
+    """The folder of a checkpoint in the form of a hub's."""
+    folder = Path(mkdtemp(prefix="tamiz-tiny-"))
+    tokenizer = train_tokenizer(TEXTS, 900)
+    random_model(SIZE, tokenizer, seed).save_pretrained(str(folder))
+    tokenizer.save_pretrained(str(folder))
+    return folder
+
+
+@cache
+def tiny_model(batch_size: int = 16) -> LocalModel:
+    """The tiny model, loaded once for each batch size."""
+    return LocalModel(Checkpoint(str(tiny_checkpoint())), template="compact.v1", budget=500, batch_size=batch_size)
