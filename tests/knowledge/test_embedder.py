@@ -95,3 +95,8 @@ def test_weights_that_could_run_code_are_not_loaded(copy: Path) -> None:
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
     with pytest.raises(ModelError, match="can't be loaded"):
         Embedder(str(copy)).encode(["x"])
+
+
+def test_the_digits_of_a_pseudonym_do_not_move_a_vector() -> None:
+    one, two = Embedder().encode(["escriba a <email:0123abcd> hoy", "escriba a <email:fedc9876> hoy"])
+    np.testing.assert_array_equal(one, two)
