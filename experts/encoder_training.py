@@ -25,7 +25,7 @@ from experts.outoffold import EncoderOpinions
 if TYPE_CHECKING:
     import torch
 
-CROSS_FIT_LIMIT = 3_000
+CROSS_FIT_LIMIT = 6_000
 IGNORED = -100
 BUCKET = 16
 """Batches are made within BUCKET * batch_size shuffled texts sorted by length: little padding, still random."""
