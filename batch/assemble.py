@@ -7,9 +7,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from batch.settings import Settings
+from batch.settings import LanguageSettings, Settings
 from core.errors import FitError, InputError, TaxonomyError
-from core.pipeline import Author, Pipeline
+from core.pipeline import Author, Pipeline, Reviewer
 from core.taxonomy import Taxonomy
 from experts.fitted import Fitted
 from intake import Intake, load_key
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
     from llm.author import LanguageAuthor
     from llm.base import LanguageModel
+    from llm.reviewer import LanguageReviewer
 
+SHIPPED = "shipped"
+"""The language model that comes with the project, as settings name it."""
+SHIPPED_BUDGET = 620
+"""Tokens of a prompt that the shipped model was trained on."""
 EXAMPLES = Path(__file__).resolve().parent.parent / "mocks" / "examples"
 Progress = Callable[[str], None]
 
@@ -98,8 +103,14 @@ class House:
 
     @cached_property
     def language_model(self) -> "LanguageModel | None":
-        """The settings' language model, loaded when it is first asked; None where none is set."""
-        return make_language_model(self.settings) if self.settings.llm.model else None
+        """The settings' language model, or what was promoted on top of it; loaded when first asked. None where none is set."""
+        return make_language_model(self.settings.llm, self.home)
+
+    @cached_property
+    def language_critic(self) -> "LanguageModel | None":
+        """The language model that judges, None where none is set."""
+        chosen = self.settings.llm_critic
+        return self.language_model if chosen.model == "llm" else make_language_model(chosen, self.home, "critic")
 
     def author(self, priors: "Mapping[str, NDArray[np.float64]]") -> "LanguageAuthor | None":
         """The language model as the pipeline asks it; `priors` are the label frequencies of the knowledge base by field."""
@@ -118,10 +129,20 @@ class House:
             context=read_context(chosen.context),
         )
 
+    def reviewer(self, priors: "Mapping[str, NDArray[np.float64]]") -> "LanguageReviewer | None":
+        """The language model as a critic."""
+        if self.language_critic is None:
+            return None
+        from llm.reviewer import LanguageReviewer
+
+        chosen, key = self.settings.llm_critic, load_key(self.home / "redaction.key")
+        return LanguageReviewer(self.language_critic, self.taxonomy, priors, key, chosen.options, chosen.exemplars)
+
     @property
     def models(self) -> str:
         """The names of all models that opinions come from: a fit belongs to them."""
-        return " ".join([self.embedder.name, *([self.language_model.name] if self.language_model else [])])
+        asked = (self.language_model, self.language_critic)
+        return " ".join([self.embedder.name, *dict.fromkeys(model.name for model in asked if model)])
 
     def fitted(self, progress: Progress = silent) -> Fitted:
         """The fit of this knowledge base and taxonomy; where there is none yet, or it is stale, it is made now."""
@@ -149,6 +170,7 @@ class House:
             k=self.settings.knowledge.neighbors,
             train_encoder=train_encoder,
             author=self.author,
+            reviewer=self.reviewer,
             progress=progress,
         )
         save_fitted(fitted, self.home, self.knowledge.version, self.models)
@@ -161,7 +183,9 @@ class House:
     def pipeline(self, fitted: Fitted) -> Pipeline:
         """Everything wired together."""
         author = self.author(fitted.vote.priors)
-        return make_pipeline(self.taxonomy, self.intake, self.embedder, self.knowledge, fitted, self.settings, author)
+        reviewer = self.reviewer(fitted.vote.priors) if fitted.critic.reviewed else None
+        parts = (self.taxonomy, self.intake, self.embedder, self.knowledge, fitted, self.settings)
+        return make_pipeline(*parts, author, reviewer)
 
     def versions(self) -> Versions:
         """The versions of everything that a decision depends on."""
@@ -191,6 +215,7 @@ def make_pipeline(
     fitted: Fitted,
     settings: Settings,
     author: Author | None = None,
+    reviewer: Reviewer | None = None,
 ) -> Pipeline:
     """The pipeline over these parts."""
     from dataclasses import replace
@@ -207,6 +232,7 @@ def make_pipeline(
         thresholds=fitted.thresholds,
         critic=replace(fitted.critic, approve_at=approve_at),
         author=author,
+        reviewer=reviewer,
         k=fitted.k,
         approve_at=approve_at,
         max_revisions=settings.critic.max_revisions,
@@ -226,9 +252,17 @@ def make_embedder(settings: Settings) -> Embedder:
     return Embedder(chosen.model, precision=chosen.precision, batch_size=chosen.batch_size)
 
 
-def make_language_model(settings: Settings) -> "LanguageModel":
-    """The settings' language model: behind a server where there is a url, else on this machine."""
-    chosen = settings.llm
+def make_language_model(chosen: LanguageSettings, home: Path, task: str = "triage") -> "LanguageModel | None":
+    """The settings' language model: behind a server where there is a url, else on this machine with what was promoted for it.
+
+    Raises:
+        ModelError: what was promoted is missing or has been changed.
+    """
+    if chosen.model == "none":
+        return None
+    shipped = chosen.model == SHIPPED and not chosen.url
+    template = "compact.v1" if shipped else chosen.template
+    budget = min(chosen.budget, SHIPPED_BUDGET) if shipped else chosen.budget
     if chosen.url:
         from llm.server import ServerModel
 
@@ -237,17 +271,22 @@ def make_language_model(settings: Settings) -> "LanguageModel":
             chosen.model,
             chosen.dialect,
             chosen.key_variable,
-            budget=chosen.budget,
-            template=chosen.template,
+            budget=budget,
+            template=template,
             concurrency=chosen.concurrency,
             timeout_s=chosen.timeout_s,
         )
+    from llm.champion import base_source, read_champion
     from llm.checkpoint import Checkpoint
     from llm.local import LocalModel
 
-    adapter = Path(chosen.adapter) if chosen.adapter else None
-    checkpoint = Checkpoint(chosen.model, chosen.revision, adapter, chosen.precision)
-    return LocalModel(checkpoint, template=chosen.template, budget=chosen.budget, batch_size=chosen.batch_size)
+    champion = None if chosen.adapter else read_champion(home, task)
+    if champion and champion.base == chosen.model and champion.revision == chosen.revision:
+        template, budget, checkpoint = champion.template, champion.budget, champion.checkpoint(home)
+    else:
+        adapter = Path(chosen.adapter) if chosen.adapter else None
+        checkpoint = Checkpoint(base_source(chosen.model), chosen.revision, adapter, chosen.precision)
+    return LocalModel(checkpoint, template=template, budget=budget, batch_size=chosen.batch_size)
 
 
 def read_context(path: Path | None) -> str:

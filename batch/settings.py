@@ -58,12 +58,12 @@ class EmbedderSettings(_Section):
 class LanguageSettings(_Section):
     """The language model that reads ticket and exemplars: none, one on this machine, or one behind a server."""
 
-    model: str = Field("", description="empty: none; a folder or hub name; with a url the model's name at the server")
+    model: str = Field("none", description="shipped; none; a folder or hub name; with a url the model's name at the server")
     revision: str = Field("", description="pinned revision of a hub model")
     adapter: str = Field("", description="folder of a PEFT adapter")
     precision: Literal["fp32", "bf16", "nf4"] = Field("fp32", description="fp32, bf16 or nf4 (4 bit, bitsandbytes)")
-    template: str = Field("triage.v1", description="triage.v1, or compact.v1 for models that were trained on it")
-    budget: int = Field(1500, ge=200, description="tokens of a prompt")
+    template: str = Field("triage.v1", description="triage.v1, or compact.v1 for models trained on it, as the shipped one is")
+    budget: int = Field(1500, ge=200, description="tokens of a prompt; at most 620 for the shipped model")
     batch_size: int = Field(16, ge=1, description="prompts read at a time")
     options: int = Field(6, ge=2, le=60, description="labels offered for each field")
     exemplars: int = Field(6, ge=0, le=30, description="past tickets shown")
@@ -75,6 +75,12 @@ class LanguageSettings(_Section):
     key_variable: str = Field("", description="environment variable that holds the server's key")
     concurrency: int = Field(4, ge=1, le=64, description="requests to the server at a time")
     timeout_s: float = Field(60.0, gt=0.0, description="seconds that the server may take for an answer")
+
+
+class LanguageCriticSettings(LanguageSettings):
+    """The language model that judges a triage; it is asked only where the fit found that it helps."""
+
+    model: str = Field("none", description="none; llm: the one of [llm]; shipped; a folder or hub name; a server's model")
 
 
 class CriticSettings(_Section):
@@ -106,6 +112,7 @@ class Settings(BaseSettings):
     knowledge: KnowledgeSettings = KnowledgeSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     llm: LanguageSettings = LanguageSettings()
+    llm_critic: LanguageCriticSettings = LanguageCriticSettings()
     critic: CriticSettings = CriticSettings()
     run: RunSettings = RunSettings()
 

@@ -13,7 +13,20 @@ from core.gate import Threshold, decide_modes, why_held
 from core.proposal import propose, spoken
 from core.taxonomy import Mode, Taxonomy
 from core.ticket import CleanTicket, Evidence, Neighbor, Ticket, Vectors
-from core.triage import Accepted, Decision, Draft, Escalated, LogProbs, Opinions, Outcome, Reason, Suggested, Triage, Verdict
+from core.triage import (
+    Accepted,
+    Decision,
+    Draft,
+    Escalated,
+    LogProbs,
+    Opinions,
+    Outcome,
+    Reason,
+    Review,
+    Suggested,
+    Triage,
+    Verdict,
+)
 
 
 class Expert(Protocol):
@@ -38,13 +51,26 @@ class Author(Protocol):
         ...
 
 
+class Reviewer(Protocol):
+    """A language model that judges a triage, with other evidence than the author saw."""
+
+    def review(self, evidence: Evidence, triages: Sequence[Triage]) -> Sequence[Review]:
+        """One review a triage, in order. What can't be read of its answer raises."""
+        ...
+
+
 class Critic(Protocol):
     """Somebody who says how likely a triage is right."""
 
     def judge(
-        self, evidence: Evidence, opinions: Opinions, fused: Mapping[str, LogProbs], triages: Sequence[Triage]
+        self,
+        evidence: Evidence,
+        opinions: Opinions,
+        fused: Mapping[str, LogProbs],
+        triages: Sequence[Triage],
+        reviews: Sequence[Review] = (),
     ) -> Sequence[Verdict]:
-        """One verdict a triage, in order. What can't be judged raises; there is no default verdict."""
+        """One verdict a triage, in order; `reviews` are as many, or none. What can't be judged raises: no verdict by default."""
         ...
 
 
@@ -62,6 +88,7 @@ class Pipeline:
     thresholds: Mapping[str, Threshold]
     critic: Critic
     author: Author | None = None
+    reviewer: Reviewer | None = None
     k: int = 30
     approve_at: float = 65.0
     max_revisions: int = 2
@@ -118,15 +145,19 @@ class Pipeline:
         with clock("fuse"):
             fused = fuse(self.fusion, opinions)
             triages = propose(self.taxonomy, evidence, fused, attempt, [draft.summary for draft in drafts])
+        reviews: Sequence[Review] = ()
+        if self.reviewer is not None:
+            with clock("review"):
+                reviews = self.reviewer.review(evidence, triages)
         with clock("judge"):
-            verdicts = self.critic.judge(evidence, opinions, fused, triages)
+            verdicts = self.critic.judge(evidence, opinions, fused, triages, reviews)
             return [
                 Decision(
                     ticket,
                     self._outcome(near, triage, verdict),
                     near,
                     spoken(self.taxonomy, opinions, row),
-                    generations=tuple(draft.generation for draft in drafts[row : row + 1]),
+                    generations=(*(d.generation for d in drafts[row : row + 1]), *(r.generation for r in reviews[row : row + 1])),
                 )
                 for row, (ticket, near, triage, verdict) in enumerate(
                     zip(evidence.tickets, evidence.neighbors, triages, verdicts, strict=True)

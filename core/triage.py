@@ -101,6 +101,15 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """What a language model makes of a triage: field -> probability that its label is right, and a reason or ""."""
+
+    right: Mapping[str, float]
+    reason: str
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The critic's word. `score` is its calibrated probability that the triage is right, 0..100; there is no default.
 

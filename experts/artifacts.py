@@ -27,7 +27,7 @@ from experts.linear import LinearHead, Vocabulary
 from experts.probe import Probe
 from experts.vote import NeighborVote
 
-FORMAT = 2
+FORMAT = 3
 REFIT = "Run `python -m batch fit`."
 
 
@@ -112,6 +112,7 @@ def _about(fitted: Fitted, knowledge_version: str, embedder: str) -> dict[str, A
             "experts": list(critic.experts),
             "fields": {name: asdict(model) for name, model in critic.fields.items()},
             "whole": asdict(critic.whole),
+            "reviewed": {name: asdict(model) for name, model in critic.reviewed.items()},
             "suspects": sorted(critic.suspects),
         },
         "unseen": {
@@ -170,6 +171,7 @@ def _restore(about: dict[str, Any], taxonomy: Taxonomy, path: Path) -> Fitted:
             {name: _logistic(model) for name, model in critic["fields"].items()},
             _logistic(critic["whole"]),
             frozenset(critic["suspects"]),
+            reviewed={name: _logistic(model) for name, model in critic["reviewed"].items()},
         ),
         quality=about["quality"],
         encoder=EncoderExpert(path / "encoder") if about["encoder"] else None,

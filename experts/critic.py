@@ -5,7 +5,7 @@ does not doubt, the probability that all of them are right. That probability is 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.metrics import Bools, Floats
 from core.taxonomy import Mode, Taxonomy
 from core.ticket import CleanTicket, Evidence, Neighbor
-from core.triage import LogProbs, Opinions, Proposal, Reason, Triage, Verdict
+from core.triage import LogProbs, Opinions, Proposal, Reason, Review, Triage, Verdict
 
 DOUBT = 0.5
 """A field less likely right than this is doubted."""
@@ -60,6 +60,7 @@ def fit_logistic(x: Floats, right: Bools) -> Logistic:
 class StatisticalCritic:
     """Judges by `fields` (probability that the field is right) and `whole` (that all undoubted ones are).
 
+    `reviewed` joins a field's probability with a language model's (see `joint_features`); empty where that does not pay.
     `suspects` are ids of exemplars that their own peers contradict: when one was retrieved for a triage that is rejected,
     the revision leaves it out.
     """
@@ -70,12 +71,20 @@ class StatisticalCritic:
     whole: Logistic
     suspects: frozenset[str]
     approve_at: float = 65.0
+    reviewed: Mapping[str, Logistic] = field(default_factory=dict)
 
     def judge(
-        self, evidence: Evidence, opinions: Opinions, fused: Mapping[str, LogProbs], triages: Sequence[Triage]
+        self,
+        evidence: Evidence,
+        opinions: Opinions,
+        fused: Mapping[str, LogProbs],
+        triages: Sequence[Triage],
+        reviews: Sequence[Review] = (),
     ) -> list[Verdict]:
-        """One verdict a triage."""
+        """One verdict a triage. With `reviews` the fields in `reviewed` are judged by both critics."""
         right = self.field_probabilities(evidence, opinions, fused, triages)
+        if reviews:
+            right = joined(self.reviewed, right, reviews)
         score = 100.0 * self.whole.probability(whole_features(right))
         return [
             self._verdict(evidence, opinions, row, triage, {f: float(p[row]) for f, p in right.items()}, float(score[row]))
@@ -113,6 +122,19 @@ class StatisticalCritic:
         if not reasons and not rejected:
             reasons.append(Reason("likely_right"))
         return Verdict(score, tuple(reasons), doubts, avoid, tuple(advice))
+
+
+def joined(models: Mapping[str, Logistic], right: Mapping[str, Floats], reviews: Sequence[Review]) -> dict[str, Floats]:
+    """field -> probability of being right by both critics where there is a model for that, else by the statistical one."""
+    return {
+        field: models[field].probability(joint_features(p, reviews, field)) if field in models else p
+        for field, p in right.items()
+    }
+
+
+def joint_features(p: Floats, reviews: Sequence[Review], field: str) -> Floats:
+    """Log-odds of the statistical critic and of the language model, shape (tickets, 2)."""
+    return np.column_stack([_logit(p), _logit(np.array([review.right[field] for review in reviews]))])
 
 
 def judged_fields(taxonomy: Taxonomy, fields: Sequence[str]) -> tuple[str, ...]:
@@ -186,6 +208,14 @@ def undoubted_fields(p: Floats) -> Bools:
     """Which fields a verdict vouches for, shape (tickets, fields): the undoubted ones, or all where every field is doubted."""
     sure: Bools = p >= DOUBT
     return sure | ~sure.any(axis=1, keepdims=True)
+
+
+def fit_whole(judged: Mapping[str, Floats], answers: Floats) -> Logistic:
+    """That all undoubted fields are right, learnt from the triages whose labels are all known; `answers` (n, fields)."""
+    complete = ~np.isnan(answers).any(axis=1)
+    vouched = undoubted_fields(np.column_stack(list(judged.values())))
+    all_right = ((answers == 1.0) | ~vouched).all(axis=1)
+    return fit_logistic(whole_features(judged)[complete], all_right[complete])
 
 
 def _logit(p: NDArray[np.float64]) -> Floats:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.errors import FitError
 from core.fusion import FieldFusion, fit_fusion
 from core.gate import Threshold, fit_threshold
-from core.pipeline import Expert, fuse
+from core.pipeline import Expert, Reviewer, fuse
 from core.proposal import propose
 from core.taxonomy import Taxonomy
 from core.ticket import Exemplar, Vectors
@@ -23,9 +23,8 @@ from experts.critic import (
     StatisticalCritic,
     field_features,
     fit_logistic,
+    fit_whole,
     judged_fields,
-    undoubted_fields,
-    whole_features,
 )
 from experts.fitted import Fitted, HeldOut
 from experts.labeltext import embed_labels
@@ -41,11 +40,13 @@ from experts.outoffold import (
     with_encoder,
 )
 from experts.probe import fit_probe
+from experts.reviewed import with_reviews
 from experts.vote import NeighborVote, label_priors
 
 Encode = Callable[[Sequence[str]], Vectors]
 Progress = Callable[[str], None]
 MakeAuthor = Callable[[Mapping[str, NDArray[np.float64]]], Expert | None]
+MakeReviewer = Callable[[Mapping[str, NDArray[np.float64]]], Reviewer | None]
 
 MIN_LABELLED = 20
 """With fewer labelled exemplars a field can't be fitted."""
@@ -69,12 +70,14 @@ def fit(
     seed: int = 0,
     train_encoder: TrainEncoder | None = None,
     author: MakeAuthor = lambda priors: None,
+    reviewer: MakeReviewer = lambda priors: None,
     progress: Progress = lambda stage: None,
 ) -> Fitted:
     """Fit everything on exemplars and their unit vectors (n, d).
 
     `author` makes a language model's opinions from the label priors. It has not been trained on these exemplars, and reads
     each with its neighbours outside its own near-duplicates. Where no field gives it weight, it is left out of the fit.
+    `reviewer` makes the language model's part of the critic; it too is left out where it does not pay.
 
     Raises:
         FitError: no field has enough labelled exemplars.
@@ -83,15 +86,17 @@ def fit(
     labels = [exemplar.labels for exemplar in exemplars]
     fields = fittable_fields(taxonomy, labels)
     texts = [exemplar.text for exemplar in exemplars]
-    fold = fold_exemplars(exemplars, fields[0], folds, seed)
     vote = NeighborVote(taxonomy, label_priors(labels, taxonomy, fields))
     label_text = embed_labels(taxonomy, fields, encode)
     progress("neighbours, out of fold")
     evidence = unseen_evidence(exemplars, vectors, search, k)
+    fold = fold_exemplars(exemplars, fields[0], folds, seed)
     untrained: tuple[Expert, ...] = (vote, replace(vote, wording=True), label_text)
-    opinions: dict[str, Mapping[str, LogProbs]] = {expert.name: expert.log_probs(evidence) for expert in untrained}
     progress("linear heads, out of fold")
-    opinions |= unseen_heads(texts, vectors, labels, taxonomy, fields, fold)
+    opinions = {
+        **{expert.name: expert.log_probs(evidence) for expert in untrained},
+        **unseen_heads(texts, vectors, labels, taxonomy, fields, fold),
+    }
     oof = OutOfFold(np.arange(len(exemplars)), fold, evidence, opinions)
     encoder = None
     if train_encoder is not None:
@@ -101,12 +106,14 @@ def fit(
         oof = with_encoder(oof, trained)
     if (reader := author(vote.priors)) is not None:
         progress("language model, out of fold")
-        read = with_author(oof, reader, READ_BY_AUTHOR, seed)
-        oof = read if _heard(_cross_fit(taxonomy, fields, read, labels)[0], reader.name) else oof
+        oof = _read(taxonomy, fields, oof, labels, reader, seed)
     progress("weights, calibration, thresholds, critic")
     fusion, fused, triages = _cross_fit(taxonomy, fields, oof, labels)
     right = _correctness(triages, [labels[i] for i in oof.rows], fields)
     critic = _fit_critic(taxonomy, fields, oof, fused, triages, right, _suspects(taxonomy, exemplars, oof, fused))
+    if (second := reviewer(vote.priors)) is not None:
+        progress("language model as a critic, out of fold")
+        critic = with_reviews(critic, oof, fused, triages, right, second, READ_BY_AUTHOR, seed)
     held_out = {f: _held_out(f, triages, right[f]) for f in fields}
     progress("linear heads, on everything")
     return Fitted(
@@ -125,6 +132,14 @@ def fit(
         folds=fold,
         held_out=held_out,
     )
+
+
+def _read(
+    taxonomy: Taxonomy, fields: Sequence[str], oof: OutOfFold, labels: Sequence[Mapping[str, str]], reader: Expert, seed: int
+) -> OutOfFold:
+    """With the language model's opinions, or unchanged where no field gives them weight."""
+    read = with_author(oof, reader, READ_BY_AUTHOR, seed)
+    return read if _heard(_cross_fit(taxonomy, fields, read, labels)[0], reader.name) else oof
 
 
 def _heard(fusion: Mapping[str, FieldFusion], name: str) -> bool:
@@ -219,11 +234,7 @@ def _fit_critic(
         known = ~np.isnan(right[field])
         models[field] = fit_logistic(x[known], right[field][known] == 1.0)
         probability[field] = models[field].probability(x)
-    answers = np.column_stack([right[f] for f in judged])
-    complete = ~np.isnan(answers).any(axis=1)
-    vouched = undoubted_fields(np.column_stack(list(probability.values())))
-    all_right = ((answers == 1.0) | ~vouched).all(axis=1)
-    whole = fit_logistic(whole_features(probability)[complete], all_right[complete])
+    whole = fit_whole(probability, np.column_stack([right[f] for f in judged]))
     return StatisticalCritic(taxonomy, experts, models, whole, suspects)
 
 

@@ -13,9 +13,9 @@ class Size:
 
     hidden: int = 256
     layers: int = 6
-    heads: int = 4
-    kv_heads: int = 2
-    feed_forward: int = 1024
+    heads: int = 8
+    kv_heads: int = 4
+    feed_forward: int = 704
     context: int = 1024
 
 

@@ -1,53 +1,81 @@
-"""From an episode to what a model is taught: the tokens that it reads when it serves, then the answer, which alone counts."""
+"""From an episode to a lesson: the tokens that a model reads when it serves, then the answer, and what each token counts.
+
+Labels count most. Those of the exemplars count too: each is a question about a past ticket, answered by names, definitions and
+the exemplars before it, so that a lesson holds a dozen of them instead of three. Of the rest of the prompt a small random share
+is learned as language.
+"""
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from core.errors import SettingsError
 from finetune.synthetic import Episode
 from prompts.prompt import Prompt
-from prompts.render import SUMMARY, Question, Style, answer_text, render
+from prompts.render import SUMMARY, VERDICTS, Question, Style, answer_text, render
+
+LABEL_WEIGHT = 4.0
+"""What a label of the answer counts; any other token of the answer, and a label of an exemplar, counts 1."""
+PROMPT_SHARE = 0.06
+"""Share of the prompt's other tokens that count 1; the rest count 0."""
+WRONG = 0.4
+"""Share of a critic's lessons' labels that are wrong."""
+TEMPTING = 0.7
+"""Share of the wrong labels that are on an exemplar, where one is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """Tokens of prompt and answer; the answer begins at `answer`."""
+    """Tokens of prompt and answer, which begins at `answer`; `weights[i]` is what a wrong guess of `tokens[i]` counts."""
 
     tokens: list[int]
+    weights: list[float]
     answer: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Teacher:
-    """Renders episodes with the functions that serve. `aliases` are all there are; each lesson deals them anew."""
+    """Renders episodes with the functions that serve.
+
+    Args:
+        template, critic: the templates of triage and of the critic.
+        aliases: all there are, dealt anew for each lesson; the critic's verdicts keep the first two.
+    """
 
     tokenizer: Any
     template: str
+    critic: str
     aliases: tuple[str, ...]
     longest: int
 
     def lesson(self, episode: Episode, rng: random.Random) -> Lesson | None:
-        """None where an episode does not fit into `longest` tokens."""
+        """How to triage; None where an episode does not fit into `longest` tokens."""
         prompt = self.prompt(episode, rng)
-        if prompt is None:
-            return None
-        read = self.chat(prompt)
-        summary = episode.summary.replace('"', "'").replace("\\", "/")  # no character that JSON would escape
-        answer = [*self._tokens(answer_text(prompt, episode.gold, summary)), int(self.tokenizer.eos_token_id)]
-        return Lesson(read + answer, len(read)) if len(read) + len(answer) <= self.longest else None
+        return self._lesson(prompt, episode.gold, episode.summary, rng) if prompt else None
 
-    def prompt(self, episode: Episode, rng: random.Random) -> Prompt | None:
+    def verdict(self, episode: Episode, rng: random.Random) -> Lesson | None:
+        """How to judge a triage, some of whose labels are wrong; None where it does not fit."""
+        proposal = {field: _proposed(episode, field, rng) for field in episode.gold}
+        truth = {field: VERDICTS[proposal[field] != label] for field, label in episode.gold.items()}
+        prompt = self.prompt(episode, rng, proposal)
+        return self._lesson(prompt, truth, "", rng) if prompt else None
+
+    def prompt(self, episode: Episode, rng: random.Random, proposal: Mapping[str, str] | None = None) -> Prompt | None:
         """Options in a fresh order under fresh aliases, so that neither says anything about a label."""
         offers = {field: _shuffled(episode.taxonomy.labels(field), rng) for field in episode.gold}
-        aliases = _shuffled(self.aliases, rng)
         budget = rng.randint(self.longest // 2, self.longest - 120)
-        question = Question(
-            episode.ticket, episode.neighbors, episode.taxonomy, offers, f"{rng.getrandbits(24):06x}", free=SUMMARY
-        )
+        nonce = f"{rng.getrandbits(24):06x}"
+        question = Question(episode.ticket, episode.neighbors, episode.taxonomy, offers, nonce, free=SUMMARY)
+        if proposal is None:
+            style = Style(self.template, _shuffled(self.aliases, rng), budget, self._count)
+        else:
+            question = replace(question, proposal=proposal, free=None)
+            dealt = (*self.aliases[:2], *_shuffled(self.aliases[2:], rng))
+            style = Style(self.critic, dealt, budget, self._count)
         try:
-            return render(question, Style(self.template, aliases, budget, self._count))
+            return render(question, style)
         except SettingsError:
             return None
 
@@ -59,6 +87,30 @@ class Teacher:
         ]
         return self._tokens(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
+    def _lesson(self, prompt: Prompt, labels: Mapping[str, str], summary: str, rng: random.Random) -> Lesson | None:
+        read = self.chat(prompt)
+        plain = summary.replace('"', "'").replace("\\", "/")  # no character that JSON would escape
+        answer = [*self._tokens(answer_text(prompt, labels, plain)), int(self.tokenizer.eos_token_id)]
+        tokens = read + answer
+        return Lesson(tokens, self._weights(tokens, len(read), rng), len(read)) if len(tokens) <= self.longest else None
+
+    def _weights(self, tokens: list[int], answer: int, rng: random.Random) -> list[float]:
+        weights = [float(rng.random() < PROMPT_SHARE) for _ in range(answer)] + [1.0] * (len(tokens) - answer)
+        ticket = tokens.index(self._ids["<|ticket|>"]) if self._ids["<|ticket|>"] in tokens else 0
+        for place, token in enumerate(tokens):
+            if token not in self._labels or tokens[place - 1] == self._ids["<|option|>"]:
+                continue
+            weights[place] = LABEL_WEIGHT if place >= answer else float(place < ticket)
+        return weights
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {mark: int(self.tokenizer.convert_tokens_to_ids(mark)) for mark in ("<|ticket|>", "<|option|>")}
+
+    @cached_property
+    def _labels(self) -> frozenset[int]:
+        return frozenset(int(self.tokenizer.convert_tokens_to_ids(alias)) for alias in self.aliases)
+
     def _tokens(self, text: str) -> list[int]:
         tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return tokens
@@ -66,6 +118,16 @@ class Teacher:
     @property
     def _count(self) -> Callable[[str], int]:
         return lambda text: len(self._tokens(text))
+
+
+def _proposed(episode: Episode, field: str, rng: random.Random) -> str:
+    """The right label, or a wrong one such as a triage would give: mostly one that an exemplar carries."""
+    gold = episode.gold[field]
+    others = sorted(set(episode.taxonomy.labels(field)) - {gold})
+    seen = sorted({n.exemplar.labels.get(field, gold) for n in episode.neighbors} & set(others))
+    if not others or rng.random() >= WRONG:
+        return gold
+    return rng.choice(seen if seen and rng.random() < TEMPTING else others)
 
 
 def _shuffled(items: tuple[str, ...], rng: random.Random) -> tuple[str, ...]:

@@ -1,47 +1,58 @@
 """The shipped model, from nothing: random weights, synthetic episodes, loss on the answer. Resumable; reads top to bottom.
 
 Schedule: linear warm-up, constant, linear decay at the end (Hu et al., "MiniCPM", 2024), so that a run can be made longer
-without starting again. Optimiser: AdamW. Every random choice follows from the seed and the step.
+without starting again. Optimisers: Muon (Jordan et al., 2024) for the layers' matrices, AdamW for embeddings and gains. Every
+random choice follows from the seed and the step.
 """
 
 import json
 import random
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ModelError
+from experts.encoder import native_bf16
 from finetune.architecture import Size, random_model
-from finetune.lessons import Lesson, Teacher
-from finetune.synthetic import episode
+from finetune.lessons import LABEL_WEIGHT, Lesson, Teacher
+from finetune.synthetic import Episode, episode, lookup
+from finetune.synthetic.deal import Split
 from finetune.tokenizer import ALIASES, train_tokenizer
 
 if TYPE_CHECKING:
     import torch
 
 TEMPLATE = "compact.v1"
+CRITIC = "compact-critic.v1"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is trained and how long: `batch` lessons a step, in parts of `part` tokens. The prompt counts `prompt_weight`."""
+    """What is trained and how long: `batch` lessons a step, in parts of at most `part` tokens.
+
+    The first `lookup_steps` go from episodes of a few words, `lookup_batch` a step, to whole ones; a tenth of the later steps
+    keeps them. `critic_share` of the lessons judge a triage. `rate` is that of AdamW, `matrix_rate` that of Muon, scaled to be like it.
+    """
 
     size: Size = field(default_factory=Size)
     vocabulary: int = 8192
-    steps: int = 6000
-    batch: int = 32
-    part: int = 8192
+    steps: int = 3000
+    batch: int = 16
+    lookup_steps: int = 600
+    lookup_batch: int = 64
+    critic_share: float = 0.15
+    part: int = 2048
     longest: int = 768
-    rate: float = 1.5e-3
-    warm_up: int = 200
-    decay: float = 0.25
+    rate: float = 2e-3
+    matrix_rate: float = 4e-3
+    warm_up: int = 100
+    decay: float = 0.3
     weight_decay: float = 0.05
-    prompt_weight: float = 0.1
     seed: int = 0
-    check_every: int = 250
-    check_on: int = 200
+    check_every: int = 200
+    check_on: int = 150
     tokenizer_texts: int = 20_000
 
 
@@ -57,30 +68,23 @@ def pretrain(
 
     _claim(plan, folder)
     tokenizer = _tokenizer(plan, folder)
-    teacher = Teacher(tokenizer, TEMPLATE, tuple(f"<|{i}|>" for i in range(ALIASES)), plan.longest)
+    teacher = Teacher(tokenizer, TEMPLATE, CRITIC, tuple(f"<|{i}|>" for i in range(ALIASES)), plan.longest)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model: Any = random_model(plan.size, tokenizer, plan.seed)
     model = model.to(device).train()
-    optimiser = _optimiser(model, plan)
-    start = _resume(model, optimiser, folder)
+    optimisers = _optimisers(model, plan)
+    start = _resume(model, optimisers, folder)
     lessons = _batches(plan, teacher, start, workers)
     seen, since = 0, time.perf_counter()
     for step in range(start, plan.steps):
-        for group in optimiser.param_groups:
-            group["lr"] = plan.rate * _schedule(plan, step)
-        losses, tokens = _step(model, next(lessons), plan, int(tokenizer.pad_token_id))
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        loss, tokens = _step(model, optimisers, next(lessons), plan, step)
         seen += tokens
         if (step + 1) % 10 == 0:
-            report({"step": step + 1, "loss": losses, "tokens": seen, "tokens_per_s": seen / (time.perf_counter() - since)})
+            report({"step": step + 1, "loss": loss, "tokens": seen, "tokens_per_s": seen / (time.perf_counter() - since)})
         late = 0.0 < minutes < (time.perf_counter() - since) / 60.0
         if late or (step + 1) % plan.check_every == 0 or step + 1 == plan.steps:
-            model.eval()
-            report({"step": step + 1, "validation_loss": _validation(model, teacher, plan)})
-            model.train()
-            _save(model, optimiser, step + 1, folder)
+            report({"step": step + 1, **_validation(model, teacher, plan)})
+            _save(model, optimisers, step + 1, folder)
         if late and step + 1 < plan.steps:
             return None
     return _finish(model, tokenizer, folder)
@@ -94,43 +98,54 @@ def _schedule(plan: Plan, step: int) -> float:
     return rising * falling
 
 
-def _step(model: Any, lessons: list[Lesson], plan: Plan, pad: int) -> tuple[float, int]:  # noqa: ANN401 - a transformers model
-    """Gradients of one batch, part by part: (mean loss of an answer's token, tokens read)."""
-    total, tokens = 0.0, 0
-    answers = sum(len(lesson.tokens) - lesson.answer for lesson in lessons)
-    for part in _parts(lessons, plan.part):
-        loss, answer_loss = losses_of(model, part, pad, plan.prompt_weight, answers)
-        loss.backward()  # type: ignore[no-untyped-call]
-        total += answer_loss
-        tokens += sum(len(lesson.tokens) for lesson in part)
-    return total, tokens
-
-
-def losses_of(
+def _step(
     model: Any,  # noqa: ANN401 - a transformers model, whose types are imported late
+    optimisers: "Sequence[torch.optim.Optimizer]",
     lessons: list[Lesson],
-    pad: int,
-    prompt_weight: float,
-    answers: int,
-) -> tuple["torch.Tensor", float]:
-    """Weighted cross-entropy of a part, divided by the `answers` tokens of the whole batch; and its answers' share alone."""
+    plan: Plan,
+    step: int,
+) -> tuple[float, int]:
+    """Learn one batch, part by part: (mean weighted loss of a token, tokens read)."""
+    import torch
+
+    total, counted = 0.0, sum(sum(lesson.weights) for lesson in lessons)
+    for part in _parts(lessons, plan.part):
+        said = read(model, part)
+        loss = (said.losses * said.weights).sum() / counted
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += loss.item()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimiser, rate in zip(optimisers, (plan.matrix_rate, plan.rate), strict=True):
+        for group in optimiser.param_groups:
+            group["lr"] = rate * _schedule(plan, step)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+    return total, sum(len(lesson.tokens) for lesson in lessons)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Of the tokens that count, each of shape (tokens,): cross-entropy, weight, and whether it was the likeliest of all."""
+
+    losses: "torch.Tensor"
+    weights: "torch.Tensor"
+    right: "torch.Tensor"
+
+
+def read(model: Any, lessons: list[Lesson]) -> Said:  # noqa: ANN401 - a transformers model, whose types are imported late
+    """What a model makes of lessons. They are padded on the right, where a causal model looks at nothing: no mask is needed."""
     import torch
 
     longest = max(len(lesson.tokens) for lesson in lessons)
     device = model.device
-    tokens = torch.tensor([lesson.tokens + [pad] * (longest - len(lesson.tokens)) for lesson in lessons], device=device)
-    real = torch.tensor([[1] * len(lesson.tokens) + [0] * (longest - len(lesson.tokens)) for lesson in lessons], device=device)
-    places = torch.arange(longest, device=device)[None, :]
-    begins = torch.tensor([lesson.answer for lesson in lessons], device=device)[:, None]
-    weight = real * torch.where(places >= begins, 1.0, prompt_weight)
-    wanted = weight[:, 1:] > 0
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        hidden = model.model(input_ids=tokens, attention_mask=real).last_hidden_state[:, :-1][wanted]
-        logits = model.lm_head(hidden)
-    each = torch.nn.functional.cross_entropy(logits.float(), tokens[:, 1:][wanted], reduction="none")
-    weights = weight[:, 1:][wanted]
-    answer_loss = float((each.detach() * (weights == 1.0)).sum()) / answers
-    return (each * weights).sum() / answers, answer_loss
+    tokens = torch.tensor([lesson.tokens + [0] * (longest - len(lesson.tokens)) for lesson in lessons], device=device)
+    weights = torch.tensor([lesson.weights + [0.0] * (longest - len(lesson.tokens)) for lesson in lessons], device=device)[:, 1:]
+    counts = weights > 0.0
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda" or native_bf16()):
+        logits = model.lm_head(model.model(input_ids=tokens).last_hidden_state[:, :-1][counts]).float()
+    wanted = tokens[:, 1:][counts]
+    losses = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
+    return Said(losses, weights[counts], logits.detach().argmax(dim=-1) == wanted)
 
 
 def _parts(lessons: list[Lesson], most: int) -> Iterator[list[Lesson]]:
@@ -171,34 +186,53 @@ class _Steps:
 
 
 def _batch(plan: Plan, teacher: Teacher, step: int) -> list[Lesson]:
-    made = (
-        teacher.lesson(episode(plan.seed, "train", i), random.Random(f"{plan.seed} train {i}"))
-        for i in range(step * plan.batch, (step + 1) * plan.batch)
-    )
+    brief = random.Random(f"{plan.seed} step {step}").random() < max(0.1, 1.0 - step / plan.lookup_steps)
+    make, count = (lookup, plan.lookup_batch) if brief else (episode, plan.batch)
+    made = (_lesson(plan, teacher, make, "train", number) for number in range(step * count, (step + 1) * count))
     return [lesson for lesson in made if lesson]
 
 
-def _validation(model: Any, teacher: Teacher, plan: Plan) -> float:  # noqa: ANN401 - a transformers model
-    """Mean loss of an answer's token on label sets, services and templates that training never shows."""
+def _lesson(plan: Plan, teacher: Teacher, make: Callable[[int, Split, int], Episode], split: Split, number: int) -> Lesson | None:
+    rng = random.Random(f"{plan.seed} {split} {number}")
+    teach = teacher.verdict if rng.random() < plan.critic_share else teacher.lesson
+    return teach(make(plan.seed, split, number), rng)
+
+
+def _validation(model: Any, teacher: Teacher, plan: Plan) -> dict[str, float]:  # noqa: ANN401 - a transformers model
+    """On label sets, services and templates that training never shows: loss, and shares of labels and verdicts that are right."""
     import torch
 
-    made = (
-        teacher.lesson(episode(plan.seed, "validation", i), random.Random(f"{plan.seed} validation {i}"))
-        for i in range(plan.check_on)
+    figures = {}
+    model.eval()
+    for share, make, name in _CHECKS:
+        asked = replace(plan, critic_share=share)
+        made = (_lesson(asked, teacher, make, "validation", number) for number in range(plan.check_on))
+        with torch.no_grad():
+            parts = [read(model, part) for part in _parts([lesson for lesson in made if lesson], plan.part)]
+        weights, right, losses = (torch.cat([getattr(part, kind) for part in parts]) for kind in ("weights", "right", "losses"))
+        figures[name] = float(right[weights == LABEL_WEIGHT].float().mean())
+        figures.setdefault("validation_loss", float((losses * weights).sum() / weights.sum()))
+    model.train()
+    return figures
+
+
+_CHECKS: tuple[tuple[float, Callable[[int, Split, int], Episode], str], ...] = (
+    (0.0, episode, "label_accuracy"),
+    (1.0, episode, "verdict_accuracy"),
+    (0.0, lookup, "lookup_accuracy"),
+)
+
+
+def _optimisers(model: Any, plan: Plan) -> "tuple[torch.optim.Optimizer, torch.optim.Optimizer]":  # noqa: ANN401
+    import torch
+
+    matrices = [p for name, p in model.named_parameters() if p.dim() == 2 and "embed" not in name]
+    taken = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in taken]
+    muon = torch.optim.Muon(
+        matrices, lr=plan.matrix_rate, weight_decay=plan.weight_decay, momentum=0.95, adjust_lr_fn="match_rms_adamw"
     )
-    lessons = [lesson for lesson in made if lesson]
-    answers = sum(len(lesson.tokens) - lesson.answer for lesson in lessons)
-    with torch.no_grad():
-        return sum(losses_of(model, part, 0, 0.0, answers)[1] for part in _parts(lessons, plan.part))
-
-
-def _optimiser(model: Any, plan: Plan) -> Any:  # noqa: ANN401 - both from torch, which is imported late
-    import torch
-
-    matrices = [p for p in model.parameters() if p.dim() >= 2]
-    others = [p for p in model.parameters() if p.dim() < 2]
-    groups = [{"params": matrices, "weight_decay": plan.weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=plan.rate, betas=(0.9, 0.95), fused=True)
+    return muon, torch.optim.AdamW(others, lr=plan.rate, betas=(0.9, 0.95), weight_decay=0.0)
 
 
 def _claim(plan: Plan, folder: Path) -> None:
@@ -231,37 +265,38 @@ def _texts(plan: Plan) -> Iterator[str]:
         yield " ".join(name for labels in one.taxonomy.fields.values() for label in labels.labels for name in label.names)
 
 
-def _save(model: Any, optimiser: Any, step: int, folder: Path) -> None:  # noqa: ANN401 - both from torch
+def _save(model: Any, optimisers: "Sequence[torch.optim.Optimizer]", step: int, folder: Path) -> None:  # noqa: ANN401
     """Weights and moments as safetensors, written beside and then renamed: a kill leaves the old ones whole."""
     from safetensors.torch import save_file
 
     names = {parameter: name for name, parameter in model.named_parameters()}
-    tensors = {f"weight.{name}": parameter.detach() for parameter, name in names.items()}
-    for parameter, state in optimiser.state.items():
-        tensors |= {f"moment.{kind}.{names[parameter]}": state[kind] for kind in ("exp_avg", "exp_avg_sq")}
+    tensors = {f"weight/{name}": parameter.detach() for parameter, name in names.items()}
+    for optimiser in optimisers:
+        for parameter, state in optimiser.state.items():
+            tensors |= {f"{kind}/{names[parameter]}": value for kind, value in state.items()}
     beside = folder / "state.tmp"
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(beside), metadata={"step": str(step)})
     beside.replace(folder / "state.safetensors")
 
 
-def _resume(model: Any, optimiser: Any, folder: Path) -> int:  # noqa: ANN401 - both from torch
+def _resume(model: Any, optimisers: "Sequence[torch.optim.Optimizer]", folder: Path) -> int:  # noqa: ANN401
     """Put back what `_save` wrote; the step to go on with."""
-    import torch
     from safetensors import safe_open
 
     file = folder / "state.safetensors"
     if not file.exists():
         return 0
+    parameters = dict(model.named_parameters())
+    owner = {id(p): optimiser for optimiser in optimisers for group in optimiser.param_groups for p in group["params"]}
     with safe_open(str(file), "pt", device=str(model.device)) as state:
-        step = int(state.metadata()["step"])
-        for name, parameter in model.named_parameters():
-            parameter.data.copy_(state.get_tensor(f"weight.{name}"))
-            optimiser.state[parameter] = {
-                "step": torch.tensor(float(step), device=parameter.device),
-                "exp_avg": state.get_tensor(f"moment.exp_avg.{name}"),
-                "exp_avg_sq": state.get_tensor(f"moment.exp_avg_sq.{name}"),
-            }
-    return step
+        for key in state.keys():  # noqa: SIM118 - no mapping
+            kind, _, name = key.partition("/")
+            parameter = parameters[name]
+            if kind == "weight":
+                parameter.data.copy_(state.get_tensor(key))
+            else:
+                owner[id(parameter)].state[parameter][kind] = state.get_tensor(key)
+        return int(state.metadata()["step"])
 
 
 def _finish(model: Any, tokenizer: Any, folder: Path) -> Path:  # noqa: ANN401 - both from transformers

@@ -1,7 +1,6 @@
 """The shipped model's tokenizer: byte-level BPE for Spanish and English, with one token for each mark of the compact prompt."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,8 +56,3 @@ def train_tokenizer(texts: Iterable[str], size: int) -> "PreTrainedTokenizerFast
         clean_up_tokenization_spaces=False,
     )
     return made
-
-
-def save_tokenizer(tokenizer: "PreTrainedTokenizerFast", folder: Path) -> None:
-    """Write it as a hub checkpoint holds it."""
-    tokenizer.save_pretrained(str(folder))

@@ -1,7 +1,8 @@
 """A checkpoint on disk: tokenizer, weights, adapter. Safetensors only, nothing from outside is executed."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -93,9 +94,12 @@ class Checkpoint:
         return text
 
     def chat(self, system: str, user: str) -> list[int]:
-        """What is read before the answer begins, in the form that the model was trained on."""
-        messages = [*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": user}]
-        return self.encode(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        """What is read before the answer begins."""
+        return self.turns([*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": user}])
+
+    def turns(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        """A chat in the form that the model was trained on, up to where the answer begins."""
+        return self.encode(self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
 
     @cached_property
     def alias_ids(self) -> dict[str, int]:
@@ -118,13 +122,14 @@ class Checkpoint:
 
     def one_line(self, longest: int, rows: int) -> Masks:
         """Masks for free text of one line that ends the JSON object."""
-        return Masks(self._guide, one_line(longest), rows)
+        return Masks(self.guide, one_line(longest), rows)
 
     @cached_property
-    def _guide(self) -> "LLTokenizer":
+    def guide(self) -> "LLTokenizer":
+        """The tokenizer as grammars see it, as wide as the model's output."""
         from llguidance.hf import from_tokenizer
 
-        return from_tokenizer(self.tokenizer)
+        return from_tokenizer(self.tokenizer, n_vocab=int(self.model.config.vocab_size))
 
 
 def nf4() -> Any:  # noqa: ANN401 - a transformers configuration, whose types are imported late
@@ -139,20 +144,15 @@ def nf4() -> Any:  # noqa: ANN401 - a transformers configuration, whose types ar
     )
 
 
-class loading:  # noqa: N801 - used as a statement
+@contextmanager
+def loading(source: str) -> Iterator[None]:
     """The one place that knows what the libraries raise on a bad checkpoint."""
+    from safetensors import SafetensorError
 
-    def __init__(self, source: str) -> None:
-        self._source = source
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        from safetensors import SafetensorError
-
-        if isinstance(error, OSError | ValueError | RuntimeError | KeyError | ImportError | SafetensorError):
-            raise ModelError(
-                f"The language model {self._source!r} can't be loaded: {str(error).splitlines()[0] if str(error) else kind}.",
-                remedy="Name a folder or a hub model in safetensors format; a hub model must have been downloaded before.",
-            ) from error
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError, SafetensorError) as error:
+        raise ModelError(
+            f"The language model {source!r} can't be loaded: {(str(error) or type(error).__name__).splitlines()[0]}.",
+            remedy="Name a folder or a hub model in safetensors format; a hub model must have been downloaded before.",
+        ) from error

@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 from core.errors import ModelError
 
 if TYPE_CHECKING:
-    from llguidance import LLTokenizer
-
-CLOSING = '"}'
+    from llguidance import LLMatcher, LLTokenizer
 
 
 def one_line(longest: int) -> str:
@@ -25,7 +23,6 @@ class Masks:
         from llguidance import LLMatcher
 
         grammar = LLMatcher.grammar_from_regex(expression)
-        self._size = tokenizer.vocab_size
         self._matchers: list[LLMatcher] = [LLMatcher(tokenizer, grammar) for _ in range(rows)]
         self._done = [False] * rows
 
@@ -42,11 +39,7 @@ class Masks:
         mask = np.ones((len(self._matchers), vocabulary), dtype=np.bool_)
         for row, matcher in enumerate(self._matchers):
             if not self._done[row]:
-                bits = np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8)
-                legal = np.unpackbits(bits, bitorder="little").astype(np.bool_)[:vocabulary]
-                mask[row] = False
-                mask[row, : len(legal)] = legal
-                mask[row, self._size :] = False
+                mask[row] = legal(matcher, vocabulary)
         return mask
 
     def consume(self, row: int, token: int) -> None:
@@ -58,3 +51,10 @@ class Masks:
                 remedy="Use another model; this one's tokens are unusual.",
             )
         self._done[row] = bool(matcher.is_accepting() or matcher.is_stopped())
+
+
+def legal(matcher: "LLMatcher", vocabulary: int) -> NDArray[np.bool_]:
+    """The tokens that a matcher lets come next, shape (vocabulary,)."""
+    bits = np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8)
+    known = np.unpackbits(bits, bitorder="little").astype(np.bool_)[:vocabulary]
+    return np.pad(known, (0, vocabulary - len(known)))

@@ -8,7 +8,6 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     import torch
 
 Floats: TypeAlias = NDArray[np.float64]
-
-ALIAS = "<|{}|>"
-"""How the shipped tokenizer writes aliases; another model's are single letters and digits that are one token."""
 
 
 class LocalModel:
@@ -197,8 +193,3 @@ class _Walk:
         self._cache = out.past_key_values
         logits: torch.Tensor = out.logits[:, -1, :]
         return logits
-
-
-def shipped() -> Path:
-    """The folder of the model that comes with the project."""
-    return Path(__file__).with_name("micro")

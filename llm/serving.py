@@ -19,10 +19,11 @@ from pydantic import BaseModel, Field
 
 from core.errors import InputError, ModelError, TamizError
 from llm.checkpoint import Checkpoint
+from llm.grammar import legal
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from llguidance import LLMatcher, LLTokenizer
+    from llguidance import LLMatcher
 
 SEPARATORS = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 """The white space that models of this project are trained on."""
@@ -82,13 +83,11 @@ class Engine:
 
     def load(self) -> None:
         """Read weights and tokenizer now. Raises ModelError."""
-        _ = self._checkpoint.model, self._guide
+        _ = self._checkpoint.model, self._checkpoint.guide
 
     def chat(self, messages: Sequence[Message]) -> list[int]:
         """Tokens of a chat, up to where the answer begins."""
-        turns = [message.model_dump() for message in messages]
-        tokenizer = self._checkpoint.tokenizer
-        return self._checkpoint.encode(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        return self._checkpoint.turns([message.model_dump() for message in messages])
 
     def write(self, read: Sequence[int], schema: Mapping[str, Any] | None, longest: int, top: int) -> list[Written]:
         """At most `longest` tokens, the likeliest that the schema allows each time.
@@ -105,13 +104,7 @@ class Engine:
 
     def raw(self, token: int) -> bytes:
         """The bytes of a token."""
-        return self._guide.decode_bytes([token])
-
-    @cached_property
-    def _guide(self) -> "LLTokenizer":
-        from llguidance.hf import from_tokenizer
-
-        return from_tokenizer(self._checkpoint.tokenizer, n_vocab=int(self._checkpoint.model.config.vocab_size))
+        return self._checkpoint.guide.decode_bytes([token])
 
     @cached_property
     def _ends(self) -> frozenset[int]:
@@ -125,7 +118,7 @@ class Engine:
         if schema is None:
             return None
         grammar = LLMatcher.grammar_from_json_schema(dict(schema), overrides=SEPARATORS)  # type: ignore[arg-type]
-        matcher = LLMatcher(self._guide, grammar, log_level=0)
+        matcher = LLMatcher(self._checkpoint.guide, grammar, log_level=0)
         if matcher.is_error():
             raise InputError(f"The schema can't be kept: {matcher.get_error()[:200]}.", remedy="Use a simpler one.")
         return matcher
@@ -140,22 +133,14 @@ class Engine:
                 out = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
                 cache = out.past_key_values
                 log_probs = out.logits[0, -1].float().log_softmax(dim=-1).cpu().numpy()
-                token = int(np.where(_mask(matcher, len(log_probs)), log_probs, -np.inf).argmax())
+                allowed = log_probs if matcher is None else np.where(legal(matcher, len(log_probs)), log_probs, -np.inf)
+                token = int(allowed.argmax())
                 if token in self._ends:
                     return
                 yield _written(token, log_probs, top)
                 if matcher is not None and (not matcher.consume_token(token) or matcher.is_stopped()):
                     return
                 following = [token]
-
-
-def _mask(matcher: "LLMatcher | None", vocabulary: int) -> NDArray[np.bool_]:
-    """The tokens that may come next, shape (vocabulary,)."""
-    if matcher is None:
-        return np.ones(vocabulary, dtype=np.bool_)
-    bits = np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8)
-    legal = np.unpackbits(bits, bitorder="little").astype(np.bool_)[:vocabulary]
-    return np.pad(legal, (0, vocabulary - len(legal)))
 
 
 def _written(token: int, log_probs: NDArray[np.float32], top: int) -> Written:

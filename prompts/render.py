@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).with_name("templates")
 SUMMARY = FreeText("summary", 120)
+VERDICTS = ("right", "wrong")
+"""A critic's words for a label, in the order of its two aliases, which come before those of the options."""
 SYSTEM_ENDS = "=====\n"
 WORDS = (60, 40, 25, 15, 8)
 """Words of an exemplar's text, from generous to tight."""
@@ -39,7 +41,10 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a prompt is about. `offers` are the labels of each field that may be chosen;"""
+    """What a prompt is about. `offers` are the labels of each field that may be chosen.
+
+    With a `proposal` (field: label, each among the offers) the question is whether these labels are right.
+    """
 
     ticket: CleanTicket
     neighbors: Sequence[Neighbor]
@@ -49,6 +54,7 @@ class Question:
     context: str = ""
     glossary: Mapping[str, str] = field(default_factory=dict)
     free: FreeText | None = SUMMARY
+    proposal: Mapping[str, str] | None = None
 
 
 def render(question: Question, style: Style) -> Prompt:
@@ -57,7 +63,7 @@ def render(question: Question, style: Style) -> Prompt:
     Raises:
         SettingsError: even with the ticket cut to a few words it does not fit, or there are more options than aliases.
     """
-    options = sum(len(labels) for labels in question.offers.values())
+    options = sum(len(labels) for labels in question.offers.values()) + (len(VERDICTS) if question.proposal is not None else 0)
     if options > len(style.aliases):
         raise SettingsError(
             f"The prompt offers {options} labels, and the model has {len(style.aliases)} aliases.",
@@ -97,7 +103,7 @@ def _plans(question: Question) -> Iterator[_Plan]:
 
 
 def _texts(question: Question, style: Style, plan: _Plan) -> tuple[str, str]:
-    fields = fields_of(question.taxonomy, question.offers, style.aliases, question.ticket.language, question.glossary)
+    fields = _fields(question, style)
     values = {
         "choices": [_choice(one, definitions=plan.definitions) for one in fields],
         "exemplars": [_past(n, fields, plan.words) for n in reversed(question.neighbors[: plan.exemplars])],
@@ -105,9 +111,11 @@ def _texts(question: Question, style: Style, plan: _Plan) -> tuple[str, str]:
         "context": harmless(question.context),
         "free": question.free,
         "language": LANGUAGES.get(question.ticket.language, "as it is written"),
-        "keys": ", ".join([*(f'"{one.field}"' for one in fields), *([f'"{question.free.field}"'] if question.free else [])]),
+        "keys": ", ".join(f'"{name}"' for name in _keys(question, fields)),
         "nonce": question.nonce,
         "mark": f"<{question.nonce}-…>",
+        "verdicts": dict(zip(VERDICTS, style.aliases, strict=False)),
+        "proposal": [(one.field, one.alias_of[label]) for one, label in _proposed(question, fields)],
     }
     text = _template(style.template).render(**values)
     system, found, user = text.partition(SYSTEM_ENDS)
@@ -136,9 +144,29 @@ def _past(neighbor: Neighbor, fields: Sequence[Field], words: int) -> dict[str, 
 
 
 def _prompt(question: Question, style: Style, system: str, user: str) -> Prompt:
-    fields = fields_of(question.taxonomy, question.offers, style.aliases, question.ticket.language, {})
+    fields = _fields(question, style)
+    if question.proposal is not None:
+        judged = tuple(Choice(one.field, VERDICTS, tuple(style.aliases[:2])) for one, _ in _proposed(question, fields))
+        return Prompt(system, user, judged, style.template, question.free)
     choices = tuple(Choice(one.field, tuple(o.label for o in one.options), tuple(o.alias for o in one.options)) for one in fields)
     return Prompt(system, user, choices, style.template, question.free, tuple(_rules(question)))
+
+
+def _fields(question: Question, style: Style) -> tuple[Field, ...]:
+    aliases = style.aliases if question.proposal is None else style.aliases[len(VERDICTS) :]
+    return fields_of(question.taxonomy, question.offers, aliases, question.ticket.language, question.glossary)
+
+
+def _keys(question: Question, fields: Sequence[Field]) -> list[str]:
+    """Of the answer, in order."""
+    asked = fields if question.proposal is None else [one for one, _ in _proposed(question, fields)]
+    return [*(one.field for one in asked), *([question.free.field] if question.free else [])]
+
+
+def _proposed(question: Question, fields: Sequence[Field]) -> list[tuple[Field, str]]:
+    """The fields with a proposed label, in the order of the prompt."""
+    proposal = question.proposal or {}
+    return [(one, proposal[one.field]) for one in fields if one.field in proposal]
 
 
 def _rules(question: Question) -> Iterator[Rule]:

@@ -7,8 +7,6 @@ from dataclasses import replace
 from finetune.synthetic.incident import Incident, World, draw, other_language
 from finetune.synthetic.taxonomies import Plan
 
-MOST = 8
-"""Exemplars of one episode."""
 ELSEWHERE = 0.3
 """Share of exemplars that are not in the ticket's language."""
 _COUNTS = (0, 1, 2, 3, 4, 5, 6, 7, 8)

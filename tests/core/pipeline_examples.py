@@ -10,7 +10,7 @@ from core.fusion import FieldFusion, normalise
 from core.gate import Threshold
 from core.pipeline import Critic, Expert, Pipeline
 from core.ticket import CleanTicket, Evidence, Exemplar, Neighbor, Ticket, Vectors
-from core.triage import LogProbs, Opinions, Reason, Triage, Verdict
+from core.triage import LogProbs, Opinions, Reason, Review, Triage, Verdict
 from tests.core.core_examples import small_taxonomy
 
 TAXONOMY = small_taxonomy()
@@ -84,11 +84,18 @@ class ScriptedCritic:
 
     says: Judge = lambda triage: Verdict(80.0, (Reason("likely_right"),))
     seen: list[Triage] = field(default_factory=list)
+    reviews: list[Review] = field(default_factory=list)
 
     def judge(
-        self, evidence: Evidence, opinions: Opinions, fused: Mapping[str, LogProbs], triages: Sequence[Triage]
+        self,
+        evidence: Evidence,
+        opinions: Opinions,
+        fused: Mapping[str, LogProbs],
+        triages: Sequence[Triage],
+        reviews: Sequence[Review] = (),
     ) -> list[Verdict]:
         self.seen.extend(triages)
+        self.reviews.extend(reviews)
         return [self.says(triage) for triage in triages]
 
 
@@ -96,7 +103,12 @@ class SilentCritic:
     """Leaves out the last verdict."""
 
     def judge(
-        self, evidence: Evidence, opinions: Opinions, fused: Mapping[str, LogProbs], triages: Sequence[Triage]
+        self,
+        evidence: Evidence,
+        opinions: Opinions,
+        fused: Mapping[str, LogProbs],
+        triages: Sequence[Triage],
+        reviews: Sequence[Review] = (),
     ) -> list[Verdict]:
         return [Verdict(99.0, ()) for _ in triages[1:]]
 

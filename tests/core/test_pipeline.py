@@ -10,7 +10,7 @@ from core.errors import ModelError
 from core.fusion import FieldFusion
 from core.pipeline import Critic
 from core.ticket import Evidence, Vectors
-from core.triage import Accepted, Decision, Draft, Escalated, Generation, LogProbs, Reason, Suggested, Triage, Verdict
+from core.triage import Accepted, Decision, Draft, Escalated, Generation, LogProbs, Reason, Review, Suggested, Triage, Verdict
 from core.words import say
 from tests.core.pipeline_examples import BATCH, EXEMPLARS, FIELDS, TAXONOMY, ScriptedCritic, SilentCritic, Vote, pipeline, ticket
 
@@ -265,3 +265,32 @@ def test_a_language_model_that_fails_costs_the_ticket_that_makes_it_fail() -> No
         "stage": "language",
         "error": "ModelError: The server says nothing. Start it.",
     }
+
+
+class Reader:
+    """Reviews by the ticket's length, and fails on a text."""
+
+    def __init__(self, breaks: str = "") -> None:
+        self._breaks = breaks
+
+    def review(self, evidence: Evidence, triages: Sequence[Triage]) -> list[Review]:
+        if self._breaks and any(self._breaks in ticket.text for ticket in evidence.tickets):
+            raise ModelError("No verdict.", remedy="Start it.")
+        return [
+            Review({"category": 1.0 / len(ticket.text)}, "", Generation("critic", "m", "critic.v1", ticket.id, "{}", 1, 1, 1))
+            for ticket in evidence.tickets
+        ]
+
+
+def test_the_critic_gets_one_review_a_triage_and_the_record_what_was_read() -> None:
+    critic = ScriptedCritic()
+    decisions = replace(pipeline(critic), reviewer=Reader()).decide(BATCH)
+    judged = [d for d in decisions if d.neighbors or d.generations]
+    assert len(critic.reviews) == len(critic.seen) == len(judged)
+    assert all([g.prompt for g in d.generations] == [d.ticket.id] for d in judged)
+
+
+def test_a_reviewer_that_fails_costs_the_ticket_that_makes_it_fail() -> None:
+    decisions = replace(pipeline(), reviewer=Reader(breaks="buzón")).decide(BATCH)
+    (failed,) = [d.outcome for d in decisions if isinstance(d.outcome, Escalated) and d.outcome.causes[0].code == "failed"]
+    assert failed.causes[0].values == {"stage": "review", "error": "ModelError: No verdict. Start it."}

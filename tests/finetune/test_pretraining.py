@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from core.errors import ModelError
 from finetune.architecture import Size
 from finetune.lessons import Teacher
-from finetune.pretraining import TEMPLATE, Plan, pretrain
+from finetune.pretraining import CRITIC, TEMPLATE, Plan, pretrain
 from finetune.synthetic import episode
 from llm.checkpoint import Checkpoint
 from llm.local import LocalModel
@@ -45,7 +45,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[
 
 def teacher(checkpoint: Path) -> Teacher:
     read = Checkpoint(str(checkpoint))
-    return Teacher(read.tokenizer, TEMPLATE, read.aliases(), PLAN.longest)
+    return Teacher(read.tokenizer, TEMPLATE, CRITIC, read.aliases(), PLAN.longest)
 
 
 def test_what_is_taught_is_what_is_served(trained: Any) -> None:  # noqa: ANN401 - the fixture's tuple

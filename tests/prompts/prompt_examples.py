@@ -39,6 +39,8 @@ OFFERS = {field: TAXONOMY.labels(field) for field in TAXONOMY.fields}
 QUESTION = Question(TICKET, NEIGHBORS, TAXONOMY, OFFERS, "k3f9")
 COMPACT = Style("compact.v1", tuple(f"<|{i}|>" for i in range(128)), 400, lambda text: len(text.split()))
 CHAT = Style("triage.v1", tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), 600, lambda text: len(text.split()))
+COMPACT_CRITIC, CHAT_CRITIC = replace(COMPACT, template="compact-critic.v1"), replace(CHAT, template="critic.v1")
+JUDGED = replace(QUESTION, proposal={"category": "Red", "urgency": "Baja"}, free=None)
 
 
 def about(text: str, language: str = "es") -> Question:

@@ -11,10 +11,23 @@ from core.errors import SettingsError
 from prompts.options import offered
 from prompts.prompt import Choice, allowed, skeleton
 from prompts.render import TEMPLATES, Style, answer_text, harmless, render, similarity_bucket
-from tests.prompts.prompt_examples import CHAT, COMPACT, NEIGHBORS, OFFERS, QUESTION, TAXONOMY, about
+from tests.prompts.prompt_examples import (
+    CHAT,
+    CHAT_CRITIC,
+    COMPACT,
+    COMPACT_CRITIC,
+    JUDGED,
+    NEIGHBORS,
+    OFFERS,
+    QUESTION,
+    TAXONOMY,
+    about,
+)
 
 GOLDEN = Path(__file__).with_name("golden")
 RELEASED = {
+    "compact-critic.v1": "3e07fda7525f4ad8",
+    "critic.v1": "ad80e7eabdd0d05d",
     "compact.v1": "cc815edb07329196",
     "triage.v1": "051afbf60568c513",
 }
@@ -25,6 +38,16 @@ def test_a_whole_prompt_is_as_it_was(style: Style) -> None:
     prompt = render(replace(QUESTION, context="Proyecto Faro: migración de la VPN."), style)
     golden = (GOLDEN / f"{style.template}.txt").read_text(encoding="utf-8")
     assert f"{prompt.system}\n=====\n{prompt.user}\n" == golden
+
+
+@pytest.mark.parametrize("style", [COMPACT_CRITIC, CHAT_CRITIC], ids=lambda style: style.template)
+def test_a_whole_critics_prompt_is_as_it_was(style: Style) -> None:
+    prompt = render(JUDGED, style)
+    golden = (GOLDEN / f"{style.template}.txt").read_text(encoding="utf-8")
+    assert f"{prompt.system}\n=====\n{prompt.user}\n" == golden
+    assert [(choice.field, choice.labels, choice.aliases) for choice in prompt.choices] == [
+        (field, ("right", "wrong"), tuple(style.aliases[:2])) for field in ("category", "urgency")
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in TEMPLATES.glob("*.jinja")))
