@@ -16,7 +16,7 @@ from intake import Intake, load_key
 from intake.worth import refuse
 from knowledge.base import KnowledgeBase, shelf_at
 from knowledge.cache import CachedEmbedder
-from knowledge.embedder import Embedder
+from knowledge.embedder import PACKAGED_ADAPTER, Embedder
 from knowledge.stores import Shelf
 from observability.records import Versions
 
@@ -249,7 +249,10 @@ def open_house(settings: Settings, *, own: bool = False) -> House:
 def make_embedder(settings: Settings) -> Embedder:
     """The settings' embedder."""
     chosen = settings.embedder
-    return Embedder(chosen.model, precision=chosen.precision, batch_size=chosen.batch_size)
+    adapter = None
+    if chosen.adapter:
+        adapter = PACKAGED_ADAPTER if chosen.adapter == "packaged" else Path(chosen.adapter).expanduser()
+    return Embedder(chosen.model, precision=chosen.precision, batch_size=chosen.batch_size, adapter=adapter)
 
 
 def make_language_model(chosen: LanguageSettings, home: Path, task: str = "triage") -> "LanguageModel | None":

@@ -51,6 +51,9 @@ class EmbedderSettings(_Section):
     """What turns text into vectors."""
 
     model: str = Field("packaged", description="packaged (all-MiniLM-L6-v2), or any sentence-transformers name or path")
+    adapter: str = Field(
+        "", description="empty: none; packaged: for Spanish and English in one base; or the folder of an adapter"
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="fp32, bf16, or auto: bf16 where the CPU has it")
     batch_size: int = Field(16, ge=1, description="texts encoded at a time")
 
@@ -58,7 +61,7 @@ class EmbedderSettings(_Section):
 class LanguageSettings(_Section):
     """The language model that reads ticket and exemplars: none, one on this machine, or one behind a server."""
 
-    model: str = Field("none", description="shipped; none; a folder or hub name; with a url the model's name at the server")
+    model: str = Field("shipped", description="shipped; none; a folder or hub name; with a url the model's name at the server")
     revision: str = Field("", description="pinned revision of a hub model")
     adapter: str = Field("", description="folder of a PEFT adapter")
     precision: Literal["fp32", "bf16", "nf4"] = Field("fp32", description="fp32, bf16 or nf4 (4 bit, bitsandbytes)")

@@ -33,20 +33,20 @@ class Plan:
     """What is trained and how long: `batch` lessons a step, in parts of at most `part` tokens.
 
     The first `lookup_steps` go from episodes of a few words, `lookup_batch` a step, to whole ones; a tenth of the later steps
-    keeps them. `critic_share` of the lessons judge a triage. `rate` is that of AdamW, `matrix_rate` that of Muon, scaled to be like it.
+    keeps them. `critic_share` of the lessons judge a triage. `rate` is AdamW's; `matrix_rate` is Muon's, scaled to be like it.
     """
 
     size: Size = field(default_factory=Size)
     vocabulary: int = 8192
     steps: int = 3000
     batch: int = 16
-    lookup_steps: int = 600
-    lookup_batch: int = 64
+    lookup_steps: int = 1000
+    lookup_batch: int = 32
     critic_share: float = 0.15
     part: int = 2048
     longest: int = 768
     rate: float = 2e-3
-    matrix_rate: float = 4e-3
+    matrix_rate: float = 3e-3
     warm_up: int = 100
     decay: float = 0.3
     weight_decay: float = 0.05

@@ -7,3 +7,4 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 for name in [n for n in os.environ if n.startswith("TAMIZ_")]:
     del os.environ[name]
+os.environ["TAMIZ_LLM__MODEL"] = "none"  # the tests of the language model name theirs; all others are faster without

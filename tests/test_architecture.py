@@ -18,18 +18,18 @@ ALLOWED = {
     "servicedesk": {"core"},
     "observability": {"core"},
     "mocks": {"core"},
-    "finetune": {"core", "prompts", "llm", "knowledge", "experts", "observability"},
-    "batch": {"core", "intake", "prompts", "knowledge", "experts", "llm", "servicedesk", "observability", "mocks", "finetune"},
+    "batch": {"core", "intake", "prompts", "knowledge", "experts", "llm", "servicedesk", "observability", "mocks"},
+    "finetune": {"core", "prompts", "llm", "knowledge", "experts", "observability", "batch"},
 }
 FENCED = {
     "torch": {"llm", "finetune", "knowledge", "experts"},
     "transformers": {"llm", "finetune", "knowledge", "experts"},
-    "peft": {"llm", "finetune", "experts"},
+    "peft": {"llm", "finetune", "knowledge", "experts"},
     "sentence_transformers": {"knowledge", "finetune"},
     "sklearn": {"experts"},
     "qdrant_client": {"knowledge"},
     "qdrant_edge": {"knowledge"},
-    "mlflow": {"observability", "finetune"},
+    "mlflow": {"finetune"},
     "loguru": {"observability"},
     "typer": {"batch", "finetune", "mocks"},
     "fastapi": {"mocks", "batch", "llm"},
@@ -45,6 +45,7 @@ LAZY = (
     "qdrant_edge",
     "peft",
     "matplotlib",
+    "mlflow",
     "rich",
 )
 FORBIDDEN_CALLS = {"eval", "exec", "__import__"}

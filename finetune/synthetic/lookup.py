@@ -39,13 +39,13 @@ def lookup(seed: int, split: Split, number: int) -> Episode:
     themes = _themes(rng, split, fields)
     about = rng.choice(themes)
     keyword = rng.choice(about.keywords)
-    past = [(about, keyword), *((one, rng.choice(one.keywords)) for one in rng.choices(themes, k=rng.randint(2, 7)))]
+    past = [(about, keyword), *((one, rng.choice(one.keywords)) for one in rng.choices(themes, k=rng.randint(3, 14)))]
     neighbors = [_neighbor(rng, split, f"{number}-{i}", *one, keyword, language) for i, one in enumerate(past)]
     names = {field: sorted({theme.labels[field] for theme in themes}) for field in fields}
     taxonomy = Taxonomy(
         version="1", fields={f: FieldSpec(labels=tuple(Label(name=name) for name in known)) for f, known in names.items()}
     )
-    text = _text(rng, split, keyword, language)
+    text = _text(rng, split, keyword, language, rng.randint(2, 9))
     ticket = CleanTicket(f"lookup-{split}-{number}", "", text, language=language)
     nearest = tuple(sorted(neighbors, key=lambda n: -n.similarity))
     return Episode(taxonomy, ticket, about.labels, nearest, text.capitalize())
@@ -53,9 +53,9 @@ def lookup(seed: int, split: Split, number: int) -> Episode:
 
 def _themes(rng: random.Random, split: Split, fields: Sequence[str]) -> list[_Theme]:
     themes: list[_Theme] = []
-    count = rng.randint(3, 8)
+    count = rng.randint(2, 6)
     while len(themes) < count:
-        words = rng.sample(_words(split, rng.choice(LANGUAGES)), 2)
+        words = rng.sample(_words(split, rng.choice(LANGUAGES)), rng.randint(1, 2))
         labels = {field: words[0].capitalize() if rng.random() < NAMED else _nonsense(rng, split) for field in fields}
         if all(labels[f] != one.labels[f] for one in themes for f in fields):
             themes.append(_Theme(labels, words))
@@ -69,12 +69,12 @@ def _nonsense(rng: random.Random, split: Split) -> str:
 def _neighbor(rng: random.Random, split: Split, name: str, theme: _Theme, keyword: str, asked: str, language: str) -> Neighbor:
     near = keyword == asked or rng.random() < MISLED
     similarity = rng.uniform(0.6, 0.98) if near else rng.uniform(0.2, 0.75)
-    exemplar = Exemplar(name, "", _text(rng, split, keyword, language), language, theme.labels, "")
+    exemplar = Exemplar(name, "", _text(rng, split, keyword, language, rng.randint(0, 2)), language, theme.labels, "")
     return Neighbor(exemplar, similarity)
 
 
-def _text(rng: random.Random, split: Split, keyword: str, language: str) -> str:
-    words = [*rng.sample(_words(split, language), rng.randint(1, 5)), keyword]
+def _text(rng: random.Random, split: Split, keyword: str, language: str, more: int) -> str:
+    words = [*rng.sample(_words(split, language), more), keyword]
     return " ".join(rng.sample(words, len(words)))
 
 

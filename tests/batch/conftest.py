@@ -40,6 +40,7 @@ def blank(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name)
     monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
     monkeypatch.setenv("TAMIZ_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TAMIZ_LLM__MODEL", "none")
     monkeypatch.chdir(tmp_path)
     return tmp_path / "home"
 

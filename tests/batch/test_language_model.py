@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.batch.commands_examples import OPEN, RESOLVED, TAXONOMY_FILE, decisions, rows_of, tamiz, write_rows
-from tests.llm.model_examples import tiny_checkpoint
+from tests.llm.model_examples import serving, tiny_checkpoint
 
 LABELS = ("category", "urgency")
 
@@ -48,7 +48,7 @@ def test_what_the_model_reads_and_writes_is_journalled(reading: Path, tmp_path: 
 def test_a_fit_without_the_model_is_not_used_with_it(reading: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from experts.artifacts import current_fit
 
-    monkeypatch.setenv("TAMIZ_LLM__MODEL", "")
+    monkeypatch.setenv("TAMIZ_LLM__MODEL", "none")
     assert tamiz("fit").code == 0
     without = current_fit(reading)
     assert without is not None
@@ -70,17 +70,36 @@ def test_context_enters_the_prompt_and_an_answer_is_shown_on_demand(reading: Pat
 
 
 def test_without_a_model_the_prompt_command_says_what_to_do(reading: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TAMIZ_LLM__MODEL", "")
+    monkeypatch.setenv("TAMIZ_LLM__MODEL", "none")
     result = tamiz("prompt", "no va")
     assert result.code == 1
     assert "No language model is set" in result.err
     assert "TAMIZ_LLM__MODEL" in result.err
 
 
-def test_a_model_that_is_not_there_sends_every_ticket_to_a_person(
-    reading: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_is_not_there_stops_the_command(reading: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAMIZ_LLM__MODEL", str(tmp_path / "nowhere"))
     result = tamiz("run", OPEN, "--limit", "3", "--dry-run")
     assert result.code == 1
     assert "can't be loaded" in result.err
+
+
+def test_a_server_that_is_killed_after_the_fit_sends_every_ticket_to_a_person(
+    reading: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real server process: the fit read from it, the run does not reach it any more."""
+    with serving(tiny_checkpoint()) as (url, process):
+        for name, value in {"URL": url, "MODEL": "tiny", "DIALECT": "vllm", "TIMEOUT_S": "20"}.items():
+            monkeypatch.setenv(f"TAMIZ_LLM__{name}", value)
+        monkeypatch.setattr("experts.fit.READ_BY_AUTHOR", 24)
+        assert tamiz("fit").code == 0
+        process.kill()
+        process.wait()
+        write_rows(tmp_path / "open.jsonl", [{k: row[k] for k in ("id", "subject", "description")} for row in rows_of(OPEN)[:4]])
+        result = tamiz("run", tmp_path / "open.jsonl", "--json")
+    assert result.code == 0, result.err
+    assert result.json["escalated"] == 4
+    for decision in decisions(reading):
+        (cause,) = decision.causes
+        assert (cause.code, cause.values["stage"]) == ("failed", "language")
+        assert url in cause.values["error"]

@@ -1,5 +1,10 @@
 """A tiny Qwen2 checkpoint with random weights, made once: what it says is nonsense, how it says it is what is tested."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -10,6 +15,7 @@ from llm.checkpoint import Checkpoint
 from llm.local import LocalModel
 from tests.prompts.prompt_examples import PAST
 
+ROOT = Path(__file__).parents[2]
 SIZE = Size(hidden=64, layers=2, heads=2, kv_heads=1, feed_forward=128, context=1024)
 """Multiples of 64: in 4 bit a CPU with bf16 takes no others."""
 TEXTS = [" ".join(row) for row in PAST] * 20 + ["category subcategory urgency summary Zürich 東京 مرحبا"]
@@ -29,3 +35,16 @@ def tiny_checkpoint(seed: int = 0) -> Path:
 def tiny_model(batch_size: int = 16) -> LocalModel:
     """The tiny model, loaded once for each batch size."""
     return LocalModel(Checkpoint(str(tiny_checkpoint())), template="compact.v1", budget=500, batch_size=batch_size)
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """A server process for a checkpoint: (address, process). It is killed at the end."""
+    line = [sys.executable, "-m", "llm.serving", str(folder), "--port", "0"]
+    surroundings = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(line, cwd=ROOT, env=surroundings, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip(), process
+        finally:
+            process.kill()

@@ -1,9 +1,6 @@
 """The client of language model servers against a real one: a process that serves a tiny Qwen2 checkpoint over HTTP."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,9 +22,9 @@ from llm.server import ServerModel
 from prompts.prompt import FreeText, Prompt
 from prompts.render import Style, render
 from tests.llm.front import Reply, front
+from tests.llm.model_examples import serving
 from tests.prompts.prompt_examples import PAST, QUESTION, TAXONOMY, about
 
-ROOT = Path(__file__).parents[2]
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 TEXTS = [" ".join(row) for row in PAST] * 20 + ["Answer with the code of one option, and a summary in Zürich 東京."]
 SIZE = Size(hidden=64, layers=2, heads=2, kv_heads=1, feed_forward=128, context=4096)
@@ -52,18 +49,6 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
     return folder
-
-
-@contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
-    line = [sys.executable, "-m", "llm.serving", str(folder), "--port", "0"]
-    surroundings = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(line, cwd=ROOT, env=surroundings, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            yield process.stdout.readline().strip(), process
-        finally:
-            process.kill()
 
 
 @pytest.fixture(scope="module")

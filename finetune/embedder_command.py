@@ -1,0 +1,85 @@
+"""`python -m finetune embedder`: an adapter of the embedder, from made-up pairs and, where wanted, one's own tickets."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from knowledge.embedder import PACKAGED
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from finetune.kin import Kin
+
+RESOLUTION = "resolution"
+"""In the place of a field's name: tickets with the same answer belong together."""
+
+
+def embedder(
+    folder: Annotated[Path, typer.Option(help="Where the run is kept; the same folder again goes on.")] = Path("var/embedder"),
+    model: Annotated[str, typer.Option(help="The embedding model, as in the settings.")] = PACKAGED,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 150,
+    batch: Annotated[int, typer.Option(min=2, help="Pairs a step.")] = 64,
+    seed: Annotated[int, typer.Option(help="Of weights, pairs and their order.")] = 0,
+    kb: Annotated[Path | None, typer.Option(help="A home whose knowledge base is learnt from, too.")] = None,
+    field: Annotated[str, typer.Option(help="Its tickets belong together by this field, or by resolution.")] = RESOLUTION,
+    minutes: Annotated[float, typer.Option(min=0.0, help="Stop after so many minutes, to go on another time; 0: never.")] = 0.0,
+) -> None:
+    """Train an adapter with which Spanish and English texts about the same incident are near each other. Resumable."""
+    from rich.console import Console
+
+    from finetune.embedder import Plan, train_embedder
+
+    plan = replace(Plan(), model=model, steps=steps, batch=batch, seed=seed)
+    console = Console(stderr=True)
+    kin = read_kin(kb, field, model) if kb else None
+    with _watched(console, folder, steps) as report:
+        target = train_embedder(plan, folder, report, kin=kin, minutes=minutes)
+    console.print(f"The adapter is in {target}." if target else f"Stopped in time; run it again to go on in {folder}.")
+
+
+def read_kin(home: Path, field: str, model: str) -> "Kin":
+    """What belongs together in the knowledge base of `home`.
+
+    Raises:
+        KnowledgeError: there is no knowledge base.
+        ModelError: too few of its tickets belong together.
+    """
+    from finetune.kin import Kin
+    from knowledge.base import shelf_at
+    from knowledge.embedder import Embedder
+
+    _, store = shelf_at(home).open()
+    try:
+        exemplars = store.exemplars()
+    finally:
+        store.close()
+    texts = [exemplar.text for exemplar in exemplars]
+    labels = [e.resolution if field == RESOLUTION else e.labels.get(field, "") for e in exemplars]
+    return Kin(texts, labels, Embedder(model, precision="auto").encode(texts))
+
+
+@contextmanager
+def _watched(console: "Console", folder: Path, steps: int) -> Iterator[Any]:
+    """A report for the trainer: a bar on a terminal, a line of log.jsonl a step, and the checks on the console."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    folder.mkdir(parents=True, exist_ok=True)
+    columns = (TextColumn("Training"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar, (folder / "log.jsonl").open("a") as log:
+        task = bar.add_task("", total=steps)
+
+        def report(figures: dict[str, float]) -> None:
+            bar.update(task, completed=figures["step"])
+            log.write(json.dumps(figures) + "\n")
+            log.flush()
+            if "validation_top_1" in figures:
+                right, kept = figures["validation_top_1"], figures["validation_kept"]
+                console.print(f"Step {figures['step']:.0f}: validation top-1 {right:.3f}, English kept at cosine {kept:.4f}")
+
+        yield report
