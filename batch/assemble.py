@@ -55,9 +55,10 @@ class House:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Let go of the index: an embedded one serves one command at a time."""
-        if "knowledge" in vars(self):
-            self.knowledge.close()
+        """Let go of the index, since an embedded one serves one command at a time, and of connections to model servers."""
+        made = vars(self)
+        for part in filter(None, (made.get("knowledge"), made.get("language_model"), made.get("language_critic"))):
+            part.close()
 
     @cached_property
     def taxonomy(self) -> Taxonomy:
@@ -127,6 +128,7 @@ class House:
             options=chosen.options,
             exemplars=chosen.exemplars,
             context=read_context(chosen.context),
+            glossary=read_glossary(chosen.glossary),
         )
 
     def reviewer(self, priors: "Mapping[str, NDArray[np.float64]]") -> "LanguageReviewer | None":
@@ -301,6 +303,26 @@ def read_context(path: Path | None) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"The context {path} can't be read ({error}).", remedy="Name a text file in TAMIZ_LLM__CONTEXT."
+        ) from error
+
+
+def read_glossary(path: Path | None) -> dict[str, str]:
+    """What the operator says of single labels: a YAML file of `label: words`, or nothing.
+
+    Raises:
+        InputError: it can't be read, or is no such file.
+    """
+    import yaml
+    from pydantic import TypeAdapter, ValidationError
+
+    if path is None:
+        return {}
+    try:
+        return TypeAdapter(dict[str, str]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+        raise InputError(
+            f"The glossary {path} can't be read ({str(error).splitlines()[0]}).",
+            remedy="Name a YAML file with a line `label: words` for each label in TAMIZ_LLM__GLOSSARY.",
         ) from error
 
 

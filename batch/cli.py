@@ -3,18 +3,15 @@
 Exit codes: 0 done, 1 a clear error, 2 usage, 3 done but some rows could not be read.
 """
 
-import os
-import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from core.errors import InputError, StorageError, TamizError
+from batch.entry import enter
+from core.errors import InputError
 
 UNREADABLE_ROWS = 3
-STOPPED = 130
-"""What typer makes of Ctrl+C; shells use it too."""
 
 app = typer.Typer(
     help="Turns raw IT tickets into structured triage with evidence. Without a command: run.",
@@ -32,31 +29,8 @@ Json = Annotated[bool, typer.Option("--json", help="The result as JSON on standa
 
 
 def main() -> None:
-    """Run the command; every foreseen error is one message and exit code 1."""
-    # Our matrices are small: OpenBLAS's threads spend ten times the work waiting for each other. Torch has its own threads.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    try:
-        app()
-    except TamizError as error:
-        _fail(error)
-    except OSError as error:  # a library's own temporary file on a full disk, a folder that may not be read
-        what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
-        _fail(StorageError(f"The system refused ({what}).", remedy="Check free space and permissions, then run it again."))
-    except SystemExit as stop:
-        if stop.code == STOPPED:
-            sys.stderr.write("Stopped. What was decided is in the journal: run again to go on.\n")
-        raise
-
-
-def _fail(error: TamizError) -> NoReturn:
-    from batch.console import complain
-
-    complain(error)
-    sys.exit(1)
+    """Run the command."""
+    enter(app, stopped="Stopped. What was decided is in the journal: run again to go on.")
 
 
 @app.callback(invoke_without_command=True)

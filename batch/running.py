@@ -95,7 +95,7 @@ def _run(
         stage("loading the models")
         pipeline = house.pipeline(fitted)
         pipeline.decide([WARM_UP])  # what is imported and loaded on first use is not the tickets' time
-        gc.freeze()  # models and exemplars stay: searching them for garbage again and again costs a tenth of a run
+        gc.freeze()  # models and exemplars stay to the end: nothing in them is garbage
     settings = house.settings
     with Journal(house.home / "journal.sqlite") as journal:
         run = Run(

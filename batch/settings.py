@@ -73,6 +73,9 @@ class LanguageSettings(_Section):
     context: Annotated[Place | None, BeforeValidator(lambda given: given or None)] = Field(
         None, description="file with what the model should know: projects, applications, usual problems"
     )
+    glossary: Annotated[Place | None, BeforeValidator(lambda given: given or None)] = Field(
+        None, description="YAML file of `label: words`: what is said of single labels in the prompt"
+    )
     url: str = Field("", description="address of an OpenAI-compatible server; empty: on this machine")
     dialect: Literal["openai", "vllm", "llamacpp", "ollama"] = Field("openai", description="openai, vllm, llamacpp or ollama")
     key_variable: str = Field("", description="environment variable that holds the server's key")

@@ -2,16 +2,15 @@
 
 import json
 import logging
-import os
 import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
 
-from core.errors import TamizError
+from batch.entry import enter
 from finetune.embedder_command import embedder
 
 Config = Annotated[Path | None, typer.Option(help="Settings file; default tamiz.toml in this folder.")]
@@ -31,22 +30,10 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command; every foreseen error is one message and exit code 1."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    """Run the command."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it would ask for a package that is not needed
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-    try:
-        app()
-    except TamizError as error:
-        _fail(error)
-
-
-def _fail(error: TamizError) -> NoReturn:
-    sys.stderr.write(f"{error}\n")
-    sys.exit(1)
+    enter(app, stopped="Stopped. The same command goes on from the last step that was kept.")
 
 
 @app.callback()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import ModelError
 from experts.encoder import native_bf16
-from finetune.architecture import Size, random_model
+from finetune.architecture import Size, prepare, random_model
 from finetune.lessons import LABEL_WEIGHT, Lesson, Teacher
 from finetune.synthetic import Episode, episode, lookup
 from finetune.synthetic.deal import Split
@@ -40,7 +40,7 @@ class Plan:
     vocabulary: int = 8192
     steps: int = 3000
     batch: int = 16
-    lookup_steps: int = 1000
+    lookup_steps: int = 300
     lookup_batch: int = 32
     critic_share: float = 0.15
     part: int = 2048
@@ -71,6 +71,7 @@ def pretrain(
     teacher = Teacher(tokenizer, TEMPLATE, CRITIC, tuple(f"<|{i}|>" for i in range(ALIASES)), plan.longest)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model: Any = random_model(plan.size, tokenizer, plan.seed)
+    prepare(model)
     model = model.to(device).train()
     optimisers = _optimisers(model, plan)
     start = _resume(model, optimisers, folder)

@@ -106,6 +106,9 @@ class Dealt:
     def answer(self, prompts: Sequence[Prompt], progress: Callable[[int], None] | None = None) -> list[Answer]:
         return self.model.answer(prompts, progress)
 
+    def close(self) -> None:
+        self.model.close()
+
 
 def train_evidence(rows: Sequence[Row], vectors: Vectors, search: Search, k: int) -> Evidence:
     """Each row as a ticket with its neighbours; `search` looks among the training rows only, and never in a row's own group.

@@ -52,3 +52,6 @@ class LanguageModel(Protocol):
 
     def answer(self, prompts: Sequence[Prompt], progress: Callable[[int], None] | None = None) -> list[Answer]:
         """One answer a prompt, in order; ModelError where the model fails or says what can't be read."""
+
+    def close(self) -> None:
+        """Let go of weights or connections."""

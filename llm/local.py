@@ -57,7 +57,10 @@ class LocalModel:
         return self._checkpoint.aliases()
 
     def count(self, text: str) -> int:
-        return len(self._checkpoint.tokenizer(text, add_special_tokens=False)["input_ids"])
+        return len(self._checkpoint.encode(text))
+
+    def close(self) -> None:
+        vars(self._checkpoint).pop("model", None)
 
     def answer(self, prompts: Sequence[Prompt], progress: Callable[[int], None] | None = None) -> list[Answer]:
         """One answer a prompt, in order.

@@ -20,6 +20,8 @@ NAMED = 0.5
 """Share of labels whose name stands in their tickets."""
 MISLED = 0.15
 """Share of unlike exemplars that look near."""
+BLIND = 0.5
+"""Share of episodes whose similarities say nothing: the words must be read."""
 _WORD = re.compile(r"[^\W\d_]{4,}")
 
 
@@ -40,7 +42,8 @@ def lookup(seed: int, split: Split, number: int) -> Episode:
     about = rng.choice(themes)
     keyword = rng.choice(about.keywords)
     past = [(about, keyword), *((one, rng.choice(one.keywords)) for one in rng.choices(themes, k=rng.randint(3, 14)))]
-    neighbors = [_neighbor(rng, split, f"{number}-{i}", *one, keyword, language) for i, one in enumerate(past)]
+    asked = "" if rng.random() < BLIND else keyword
+    neighbors = [_neighbor(rng, split, f"{number}-{i}", *one, asked, language) for i, one in enumerate(past)]
     names = {field: sorted({theme.labels[field] for theme in themes}) for field in fields}
     taxonomy = Taxonomy(
         version="1", fields={f: FieldSpec(labels=tuple(Label(name=name) for name in known)) for f, known in names.items()}

@@ -21,7 +21,7 @@ from prompts.render import Style, answer_text, render
 from tests.prompts.prompt_examples import QUESTION
 
 PLAN = Plan(
-    size=Size(hidden=32, layers=1, heads=2, kv_heads=1, feed_forward=48, context=1024),
+    size=Size(hidden=32, layers=1, heads=2, feed_forward=48, context=1024),
     vocabulary=700,
     steps=3,
     batch=3,

@@ -16,7 +16,7 @@ from llm.local import LocalModel
 from tests.prompts.prompt_examples import PAST
 
 ROOT = Path(__file__).parents[2]
-SIZE = Size(hidden=64, layers=2, heads=2, kv_heads=1, feed_forward=128, context=1024)
+SIZE = Size(hidden=64, layers=2, heads=2, feed_forward=128, context=4096)
 """Multiples of 64: in 4 bit a CPU with bf16 takes no others."""
 TEXTS = [" ".join(row) for row in PAST] * 20 + ["category subcategory urgency summary Zürich 東京 مرحبا"]
 

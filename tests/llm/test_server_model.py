@@ -27,7 +27,7 @@ from tests.prompts.prompt_examples import PAST, QUESTION, TAXONOMY, about
 
 DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 TEXTS = [" ".join(row) for row in PAST] * 20 + ["Answer with the code of one option, and a summary in Zürich 東京."]
-SIZE = Size(hidden=64, layers=2, heads=2, kv_heads=1, feed_forward=128, context=4096)
+SIZE = Size(hidden=64, layers=2, heads=2, feed_forward=128, context=4096)
 USED = "ABCDEFGHI"
 
 
