@@ -12,6 +12,7 @@ import typer
 
 from batch.entry import enter
 from finetune.embedder_command import embedder
+from finetune.watching import watched
 
 Config = Annotated[Path | None, typer.Option(help="Settings file; default tamiz.toml in this folder.")]
 Task = Annotated[Literal["triage", "critic"], typer.Option(help="What the model is for.")]
@@ -55,25 +56,12 @@ def micro(
 ) -> None:
     """Train the small model from nothing on synthetic tickets. Resumable; checks itself on label sets it never sees."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from finetune.pretraining import Plan, pretrain
 
     plan = replace(Plan(), steps=steps, batch=batch, seed=seed)
     console = Console(stderr=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    columns = (TextColumn("Training"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar, (folder / "log.jsonl").open("a") as log:
-        task = bar.add_task("", total=steps)
-
-        def report(figures: dict[str, float]) -> None:
-            bar.update(task, completed=figures["step"])
-            log.write(json.dumps(figures) + "\n")
-            log.flush()
-            if "validation_loss" in figures:
-                shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items() if name != "step")
-                console.print(f"Step {figures['step']:.0f}: {shown}")
-
+    with watched(console, folder, steps, "validation_loss") as report:
         target = pretrain(plan, folder, report, workers=workers, minutes=minutes)
     console.print(f"The checkpoint is in {target}." if target else f"Stopped in time; run it again to go on in {folder}.")
 

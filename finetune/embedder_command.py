@@ -1,19 +1,15 @@
 """`python -m finetune embedder`: an adapter of the embedder, from made-up pairs and, where wanted, one's own tickets."""
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from finetune.watching import watched
 from knowledge.embedder import PACKAGED
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from finetune.kin import Kin
 
 RESOLUTION = "resolution"
@@ -38,7 +34,7 @@ def embedder(
     plan = replace(Plan(), model=model, steps=steps, batch=batch, seed=seed)
     console = Console(stderr=True)
     kin = read_kin(kb, field, model) if kb else None
-    with _watched(console, folder, steps) as report:
+    with watched(console, folder, steps, "validation_top_1") as report:
         target = train_embedder(plan, folder, report, kin=kin, minutes=minutes)
     console.print(f"The adapter is in {target}." if target else f"Stopped in time; run it again to go on in {folder}.")
 
@@ -62,24 +58,3 @@ def read_kin(home: Path, field: str, model: str) -> "Kin":
     texts = [exemplar.text for exemplar in exemplars]
     labels = [e.resolution if field == RESOLUTION else e.labels.get(field, "") for e in exemplars]
     return Kin(texts, labels, Embedder(model, precision="auto").encode(texts))
-
-
-@contextmanager
-def _watched(console: "Console", folder: Path, steps: int) -> Iterator[Any]:
-    """A report for the trainer: a bar on a terminal, a line of log.jsonl a step, and the checks on the console."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    folder.mkdir(parents=True, exist_ok=True)
-    columns = (TextColumn("Training"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar, (folder / "log.jsonl").open("a") as log:
-        task = bar.add_task("", total=steps)
-
-        def report(figures: dict[str, float]) -> None:
-            bar.update(task, completed=figures["step"])
-            log.write(json.dumps(figures) + "\n")
-            log.flush()
-            if "validation_top_1" in figures:
-                right, kept = figures["validation_top_1"], figures["validation_kept"]
-                console.print(f"Step {figures['step']:.0f}: validation top-1 {right:.3f}, English kept at cosine {kept:.4f}")
-
-        yield report
