@@ -1,6 +1,7 @@
 """A Qwen2 model from its configuration, with random weights, or with weights that start as a circuit for reading exemplars."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,11 @@ WINDOWS = ((1.0, 0.9, 24.0), (3.0, 3.0, 12.0), (8.0, 6.0, 12.0), (18.0, 14.0, 12
 """What each head of the first layer looks at: tokens behind, how many tokens wide, and how sharply (logit of the middle)."""
 GAINS = (0.014, 0.02, 0.04, 0.05)
 """What each writes, so that a mean over its window is as large as an embedding (0.02 an entry)."""
+
+FAR = (30.0, 22.0, 12.0)
+"""The window of one head of the second layer, for long texts."""
+MARK = 0.06
+"""The entry that labels have in common, three times an embedding's others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,40 +57,55 @@ def random_model(size: Size, tokenizer: "PreTrainedTokenizerFast", seed: int) ->
     return Qwen2ForCausalLM(config)
 
 
-def prepare(model: "Qwen2ForCausalLM") -> None:
+def prepare(model: "Qwen2ForCausalLM", labels: Sequence[int]) -> None:
     """Let training begin where exemplars can be read, instead of waiting for it to find out how.
 
-    The residual stream is four quarters: two of what a token is, one of the token before it, one of a window behind it. The first
-    layer fills the last two with attention by position, which biases and rotary positions give. Every later layer has four kinds
-    of heads, by turns: what came after an earlier token like this one (Olsson et al., "In-context learning and induction heads",
-    2022), what stands where the window was like this one's (twice), and where this window's words are. Feed-forward layers begin
-    at zero. All of it is free to be unlearned. In the manner of Trockman & Kolter, "Mimetic initialization", 2023; docs/LOG.md
-    has what it gives.
+    The residual stream is four quarters: what a token is, which labels it has been seen with, the token before it, and the words
+    behind it. `labels`, the tokens that stand for labels, have one entry in common. Attention by position fills the last two
+    quarters; then each word looks for labels that had it behind them, and each place gathers what its words have found. Other
+    heads find what came after an earlier token like this one (Olsson et al., "In-context learning and induction heads", 2022),
+    or labels whose words were like these. Feed-forward layers begin at zero. All of it is free to be unlearned. In the manner of
+    Trockman & Kolter, "Mimetic initialization", 2023; docs/LOG.md has what it gives.
     """
     import torch
 
     quarter = model.config.hidden_size // 4
-    token, other, before, window = (slice(i * quarter, (i + 1) * quarter) for i in range(4))
-    kinds = (
-        (token, before, token, 1.5),
-        (window, window, token, 1.2),
-        (window, token, window, 1.2),
-        (window, window, other, 1.2),
-    )
-    first, *later = (_Attention.of(layer.self_attn, model.config) for layer in model.model.layers)
+    token, found, before, behind = (slice(i * quarter, (i + 1) * quarter) for i in range(4))
+    mark = quarter - 1
+    first, *later = (_Attention.of(layer.self_attn, model.config, mark) for layer in model.model.layers)
     with torch.no_grad():
-        model.model.embed_tokens.weight[:, 2 * quarter :] *= 0.2
+        model.model.norm.weight.fill_(3.0)  # so that small embeddings can still be sure of a token
+        embedded = model.model.embed_tokens.weight
+        embedded[:, quarter:] *= 0.2
+        embedded[:, mark] = 0.0
+        embedded[list(labels), mark] = MARK
         for layer in model.model.layers:
             layer.self_attn.o_proj.weight.zero_()
             layer.mlp.down_proj.weight.zero_()
         for head in range(first.heads):
             first.look_behind(head, *WINDOWS[head % 4])
-            first.carry(head, token, before if head % 4 == 0 else window, GAINS[head % 4])
-        for attention in later:
+            first.carry(head, token, before if head % 4 == 0 else behind, GAINS[head % 4])
+        for number, attention in enumerate(later):
             for head in range(attention.heads):
-                asks, asked, carried, strength = kinds[head % 4]
-                attention.match(head, asks, asked, strength)
-                attention.carry(head, carried, carried, 0.04)
+                kind = head % 4
+                if number == 1 and kind < 3:
+                    attention.look_behind(head, *WINDOWS[kind + 1])
+                    attention.carry(head, found, token, 0.08)
+                elif number == 0 and kind == 3:
+                    attention.look_behind(head, *FAR)
+                    attention.carry(head, token, behind, 0.06)
+                elif number == 1 or kind == 2:
+                    attention.match(head, behind, behind, 1.5, labels_only=True)
+                    attention.carry(head, token, token, 0.04)
+                elif kind == 0:
+                    attention.match(head, token, before, 1.5)
+                    attention.carry(head, token, token, 0.04)
+                elif kind == 1:
+                    attention.match(head, token, behind, 2.0, labels_only=True)
+                    attention.carry(head, token, found, 0.04)
+                else:
+                    attention.match(head, behind, behind, 1.2)
+                    attention.carry(head, found, found, 0.04)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +115,11 @@ class _Attention:
     module: Any
     heads: int
     width: int
+    mark: int
 
     @classmethod
-    def of(cls, module: Any, config: Any) -> "_Attention":  # noqa: ANN401 - transformers types nothing here
-        return cls(module, config.num_attention_heads, config.hidden_size // config.num_attention_heads)
+    def of(cls, module: Any, config: Any, mark: int) -> "_Attention":  # noqa: ANN401 - transformers types nothing here
+        return cls(module, config.num_attention_heads, config.hidden_size // config.num_attention_heads, mark)
 
     def look_behind(self, head: int, behind: float, wide: float, sharp: float) -> None:
         """Attention by distance alone: rotary pairs, whose product is a cosine of the distance, peak together at `behind`."""
@@ -111,8 +133,11 @@ class _Attention:
         self.module.q_proj.bias[rows] = torch.cat([size * torch.cos(-turns * behind), size * torch.sin(-turns * behind)])
         self.module.k_proj.bias[rows] = torch.cat([size, torch.zeros(pairs)])
 
-    def match(self, head: int, asks: slice, asked: slice, strength: float) -> None:
-        """Attention to like content, through the slower half of the rotary pairs, which a prompt's distances hardly turn."""
+    def match(self, head: int, asks: slice, asked: slice, strength: float, *, labels_only: bool = False) -> None:
+        """Attention to like content, through the slower half of the rotary pairs, which a prompt's distances hardly turn.
+
+        With `labels_only` the mark of labels weighs as much as a good match.
+        """
         import torch
 
         half, pairs = self.width // 2, self.width // 4
@@ -121,6 +146,12 @@ class _Attention:
         for projection, source in ((self.module.q_proj, asks), (self.module.k_proj, asked)):
             projection.weight[head * self.width : (head + 1) * self.width] *= 0.3
             projection.weight[slow, source.start + entries] += strength
+        if labels_only:
+            slowest = head * self.width + half - 1
+            for projection in (self.module.q_proj, self.module.k_proj):
+                projection.weight[slowest] = 0.0
+            self.module.k_proj.weight[slowest, self.mark] = 2.0
+            self.module.q_proj.bias[slowest] = 4.8
 
     def carry(self, head: int, source: slice, target: slice, gain: float) -> None:
         """What is attended to goes from one quarter of the stream to another, as it is."""

@@ -45,11 +45,11 @@ def _commands() -> None:
 app.command(epilog="Example: python -m finetune embedder --folder var/embedder")(embedder)
 
 
-@app.command(epilog="Example: python -m finetune micro --folder var/micro --steps 3000")
+@app.command(epilog="Example: python -m finetune micro --folder var/micro --steps 1600")
 def micro(
     folder: Annotated[Path, typer.Option(help="Where the run is kept; the same folder again goes on.")] = Path("var/micro"),
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 3000,
-    batch: Annotated[int, typer.Option(min=1, help="Synthetic tickets a step.")] = 16,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 1600,
+    batch: Annotated[int, typer.Option(min=1, help="Synthetic tickets a step.")] = 10,
     seed: Annotated[int, typer.Option(help="Of weights, tickets and their order.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make tickets; the result is the same.")] = 0,
     minutes: Annotated[float, typer.Option(min=0.0, help="Stop after so many minutes, to go on another time; 0: never.")] = 0.0,

@@ -38,20 +38,20 @@ class Plan:
 
     size: Size = field(default_factory=Size)
     vocabulary: int = 8192
-    steps: int = 3000
-    batch: int = 16
-    lookup_steps: int = 300
-    lookup_batch: int = 32
+    steps: int = 1600
+    batch: int = 10
+    lookup_steps: int = 200
+    lookup_batch: int = 24
     critic_share: float = 0.15
     part: int = 2048
     longest: int = 768
-    rate: float = 2e-3
-    matrix_rate: float = 3e-3
-    warm_up: int = 100
+    rate: float = 5e-4
+    matrix_rate: float = 1e-3
+    warm_up: int = 40
     decay: float = 0.3
     weight_decay: float = 0.05
     seed: int = 0
-    check_every: int = 200
+    check_every: int = 100
     check_on: int = 150
     tokenizer_texts: int = 20_000
 
@@ -71,7 +71,7 @@ def pretrain(
     teacher = Teacher(tokenizer, TEMPLATE, CRITIC, tuple(f"<|{i}|>" for i in range(ALIASES)), plan.longest)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model: Any = random_model(plan.size, tokenizer, plan.seed)
-    prepare(model)
+    prepare(model, tokenizer.convert_tokens_to_ids(list(teacher.aliases)))
     model = model.to(device).train()
     optimisers = _optimisers(model, plan)
     start = _resume(model, optimisers, folder)
