@@ -51,7 +51,7 @@ class Plan:
     decay: float = 0.3
     weight_decay: float = 0.05
     seed: int = 0
-    check_every: int = 100
+    check_every: int = 400
     check_on: int = 150
     tokenizer_texts: int = 20_000
 
@@ -236,14 +236,17 @@ def _optimisers(model: Any, plan: Plan) -> "tuple[torch.optim.Optimizer, torch.o
     return muon, torch.optim.AdamW(others, lr=plan.rate, betas=(0.9, 0.95), weight_decay=0.0)
 
 
+_FREE = frozenset(("steps", "decay", "check_every", "check_on"))
+
+
 def _claim(plan: Plan, folder: Path) -> None:
-    """A folder holds one plan; more steps are no other plan."""
+    """A folder holds one plan; more steps or other checks are no other plan."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "plan.json"
     wanted = asdict(plan)
     if file.exists():
         found = json.loads(file.read_text(encoding="utf-8"))
-        if any(found.get(key) != value for key, value in wanted.items() if key not in ("steps", "decay")):
+        if any(found.get(key) != value for key, value in wanted.items() if key not in _FREE):
             raise ModelError(f"{folder} holds a run with other settings.", remedy="Name another folder, or remove that one.")
     file.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
 
