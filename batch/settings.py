@@ -1,6 +1,7 @@
 """Settings: defaults, then `tamiz.toml`, then `TAMIZ_...` environment variables, then the command line.
 
-A nested setting is `[desk] url` in the file and `TAMIZ_DESK__URL` in the environment.
+A nested setting is `[desk] url` in the file and `TAMIZ_DESK__URL` in the environment. A file may hold profiles, such as
+`[profiles.prod.llm]`; `profile = "prod"` or `TAMIZ_PROFILE=prod` puts one over the rest of the file.
 """
 
 import os
@@ -19,8 +20,10 @@ from observability.masking import mask_text
 
 DEFAULT_FILE = Path("tamiz.toml")
 PREFIX = "TAMIZ_"
-OF_THE_MOCKS = frozenset(("TAMIZ_FAULTS", "TAMIZ_MOCK_TOKEN"))
-"""Variables with our prefix that are no settings: `python -m mocks` reads them."""
+PROFILE = "TAMIZ_PROFILE"
+"""The variable that names a profile of the settings file."""
+NO_SETTINGS = frozenset((PROFILE, "TAMIZ_FAULTS", "TAMIZ_MOCK_TOKEN"))
+"""Variables with our prefix that are no settings; `python -m mocks` reads the last two."""
 
 Place: TypeAlias = Annotated[Path, AfterValidator(Path.expanduser)]
 Language: TypeAlias = Literal["", "es", "en"]
@@ -178,7 +181,7 @@ def _refuse_unknown_variables() -> None:
     for variable in sorted(os.environ):
         path = variable.upper()
         first = path.removeprefix(PREFIX).split("__")[0].lower()
-        if path.startswith(PREFIX) and path not in OF_THE_MOCKS and first not in Settings.model_fields:
+        if path.startswith(PREFIX) and path not in NO_SETTINGS and first not in Settings.model_fields:
             raise _unknown(path.removeprefix(PREFIX).replace("__", ".").lower(), variable)
 
 
@@ -196,13 +199,37 @@ def _variable(name: str) -> str:
 def _file_values(config: Path | None) -> dict[str, Any]:
     path = config or DEFAULT_FILE
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return _in_profile(tomllib.loads(path.read_text(encoding="utf-8")), path)
     except FileNotFoundError as error:
         if config is None:
+            if name := os.environ.get(PROFILE, ""):
+                raise SettingsError(f"There is no file {path} with a profile {name!r}.", remedy=f"Unset {PROFILE}.") from error
             return {}
         raise SettingsError(f"There is no settings file {path}.", remedy="Give --config an existing file.") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"The settings file {path} can't be read ({error}).", remedy="Correct it and try again.") from error
+
+
+def _in_profile(values: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The file's values with those of the chosen profile over them; without a choice its profiles are passed over."""
+    profiles, name = values.pop("profiles", {}), values.pop("profile", "")
+    name = os.environ.get(PROFILE, "") or name
+    if not name:
+        return values
+    if name not in profiles:
+        known = ", ".join(sorted(profiles)) or "none"
+        raise SettingsError(
+            f"There is no profile {name!r} in {path}.", remedy=f"Name one of its profiles ({known}) in {PROFILE}."
+        )
+    return _merged(values, profiles[name])
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        under = below.get(name)
+        merged[name] = _merged(under, value) if isinstance(under, Mapping) and isinstance(value, Mapping) else value
+    return merged
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

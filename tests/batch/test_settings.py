@@ -33,6 +33,43 @@ def test_a_named_file_replaces_the_one_of_the_folder(blank: Path) -> None:
     assert settings("--config", "other.toml")["run.chunk"] == {"value": "6", "origin": "other.toml"}
 
 
+PROFILES = """
+[run]
+chunk = 5
+[llm]
+model = "none"
+budget = 700
+[profiles.prod.llm]
+model = "big"
+url = "http://127.0.0.1:8000"
+[profiles.desa]
+home = "elsewhere"
+"""
+
+
+def test_a_profile_lies_over_the_rest_of_its_file(blank: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TAMIZ_LLM__MODEL")
+    Path("tamiz.toml").write_text(PROFILES)
+    assert settings()["llm.model"] == {"value": "none", "origin": "tamiz.toml"}
+    monkeypatch.setenv("TAMIZ_PROFILE", "prod")
+    shown = settings()
+    assert (shown["llm.model"]["value"], shown["llm.url"]["value"]) == ("big", "http://127.0.0.1:8000")
+    assert (shown["llm.budget"]["value"], shown["run.chunk"]["value"]) == ("700", "5")
+    monkeypatch.setenv("TAMIZ_PROFILE", "")
+    Path("tamiz.toml").write_text(f'profile = "prod"\n{PROFILES}')
+    assert settings()["llm.model"]["value"] == "big"
+
+
+def test_a_profile_that_is_not_there_is_an_error(blank: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAMIZ_PROFILE", "pord")
+    for text, said in ((PROFILES, "desa, prod"), ("", "none"), (None, "Unset TAMIZ_PROFILE")):
+        Path("tamiz.toml").write_text(text) if text is not None else Path("tamiz.toml").unlink()
+        result = tamiz("settings")
+        assert result.code == 1
+        assert "pord" in result.err
+        assert said in result.err
+
+
 def test_an_empty_variable_is_no_value(blank: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAMIZ_HOME", "")
     monkeypatch.setenv("TAMIZ_CRITIC__APPROVE_AT", "")
