@@ -6,13 +6,14 @@ is learned as language.
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from core.errors import SettingsError
 from finetune.synthetic import Episode
+from prompts.options import offered
 from prompts.prompt import Prompt
 from prompts.render import SUMMARY, VERDICTS, Question, Style, answer_text, render
 
@@ -20,6 +21,10 @@ LABEL_WEIGHT = 4.0
 """What a label of the answer counts; any other token of the answer, and a label of an exemplar, counts 1."""
 PROMPT_SHARE = 0.06
 """Share of the prompt's other tokens that count 1; the rest count 0."""
+OFFERED = (3, 7)
+"""Labels of a field in a lesson as served, at least and at most."""
+SHORT = 0.6
+"""Share of short prompts among those lessons."""
 WRONG = 0.4
 """Share of a critic's lessons' labels that are wrong."""
 TEMPTING = 0.7
@@ -42,6 +47,7 @@ class Teacher:
     Args:
         template, critic: the templates of triage and of the critic.
         aliases: all there are, dealt anew for each lesson; the critic's verdicts keep the first two.
+        as_served: offer few labels of a field, those on the exemplars first, and mostly in short prompts; else all labels.
     """
 
     tokenizer: Any
@@ -49,6 +55,7 @@ class Teacher:
     critic: str
     aliases: tuple[str, ...]
     longest: int
+    as_served: bool = False
 
     def lesson(self, episode: Episode, rng: random.Random) -> Lesson | None:
         """How to triage; None where an episode does not fit into `longest` tokens."""
@@ -64,8 +71,11 @@ class Teacher:
 
     def prompt(self, episode: Episode, rng: random.Random, proposal: Mapping[str, str] | None = None) -> Prompt | None:
         """Options in a fresh order under fresh aliases, so that neither says anything about a label."""
-        offers = {field: _shuffled(episode.taxonomy.labels(field), rng) for field in episode.gold}
-        budget = rng.randint(self.longest // 2, self.longest - 120)
+        needed = {field: (label, *([proposal[field]] if proposal else [])) for field, label in episode.gold.items()}
+        offers = {field: _shuffled(self._offered(episode, field, labels, rng), rng) for field, labels in needed.items()}
+        most = self.longest - 120
+        short = self.as_served and rng.random() < SHORT
+        budget = rng.randint(most // 3, most * 2 // 3) if short else rng.randint(most // 2, most)
         nonce = f"{rng.getrandbits(24):06x}"
         question = Question(episode.ticket, episode.neighbors, episode.taxonomy, offers, nonce, free=SUMMARY)
         if proposal is None:
@@ -78,6 +88,15 @@ class Teacher:
             return render(question, style)
         except SettingsError:
             return None
+
+    def _offered(self, episode: Episode, field: str, needed: Sequence[str], rng: random.Random) -> tuple[str, ...]:
+        labels = episode.taxonomy.labels(field)
+        if not self.as_served:
+            return labels
+        priors = {name: rng.random() for name in labels}
+        return tuple(
+            dict.fromkeys((*offered(episode.taxonomy, field, episode.neighbors, priors, rng.randint(*OFFERED)), *needed))
+        )
 
     def chat(self, prompt: Prompt) -> list[int]:
         """What is read before the answer, as `llm.checkpoint` reads it."""

@@ -33,7 +33,8 @@ class Plan:
     """What is trained and how long: `batch` lessons a step, in parts of at most `part` tokens.
 
     The first `lookup_steps` go from episodes of a few words, `lookup_batch` a step, to whole ones; a tenth of the later steps
-    keeps them. `critic_share` of the lessons judge a triage. `rate` is AdamW's; `matrix_rate` is Muon's, scaled to be like it.
+    keeps them. Up to `whole_steps` a prompt offers all labels of a field, then those that it would when it serves.
+    `critic_share` of the lessons judge a triage. `rate` is AdamW's; `matrix_rate` is Muon's, scaled to be like it.
     """
 
     size: Size = field(default_factory=Size)
@@ -42,6 +43,7 @@ class Plan:
     batch: int = 10
     lookup_steps: int = 200
     lookup_batch: int = 24
+    whole_steps: int = 400
     critic_share: float = 0.15
     part: int = 2048
     longest: int = 768
@@ -188,6 +190,7 @@ class _Steps:
 
 def _batch(plan: Plan, teacher: Teacher, step: int) -> list[Lesson]:
     brief = random.Random(f"{plan.seed} step {step}").random() < max(0.1, 1.0 - step / plan.lookup_steps)
+    teacher = replace(teacher, as_served=step >= plan.whole_steps)
     make, count = (lookup, plan.lookup_batch) if brief else (episode, plan.batch)
     made = (_lesson(plan, teacher, make, "train", number) for number in range(step * count, (step + 1) * count))
     return [lesson for lesson in made if lesson]
@@ -203,11 +206,11 @@ def _validation(model: Any, teacher: Teacher, plan: Plan) -> dict[str, float]:  
     """On label sets, services and templates that training never shows: loss, and shares of labels and verdicts that are right."""
     import torch
 
-    figures = {}
+    figures, served = {}, replace(teacher, as_served=True)
     model.eval()
     for share, make, name in _CHECKS:
         asked = replace(plan, critic_share=share)
-        made = (_lesson(asked, teacher, make, "validation", number) for number in range(plan.check_on))
+        made = (_lesson(asked, served, make, "validation", number) for number in range(plan.check_on))
         with torch.no_grad():
             parts = [read(model, part) for part in _parts([lesson for lesson in made if lesson], plan.part)]
         weights, right, losses = (torch.cat([getattr(part, kind) for part in parts]) for kind in ("weights", "right", "losses"))
