@@ -100,7 +100,7 @@ def measure(checkpoint: Checkpoint, tickets: int, seed: int) -> dict[str, Any]:
 def answer_form(taxonomy: Taxonomy, prompt: Prompt) -> type[BaseModel]:
     """The schema of an answer, from the taxonomy and not from what the decoder was told."""
     labels: dict[str, Any] = {c.field: (Literal[taxonomy.labels(c.field)], ...) for c in prompt.choices}
-    summary: Any = (str, Field(min_length=1, max_length=SUMMARY.longest, pattern=r"^[^\n\r]*$"))
+    summary: Any = (str, Field(max_length=SUMMARY.longest, pattern=r"^[^\n\r]*$"))
     return create_model("Triage", __config__=ConfigDict(extra="forbid", strict=True), **labels, summary=summary)
 
 

@@ -42,6 +42,10 @@ class Masks:
                 mask[row] = legal(matcher, vocabulary)
         return mask
 
+    def stop(self, row: int) -> None:
+        """This row is at its end, whatever the grammar still wants."""
+        self._done[row] = True
+
     def consume(self, row: int, token: int) -> None:
         """Note what was chosen."""
         matcher: Any = self._matchers[row]

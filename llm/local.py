@@ -21,6 +21,7 @@ from prompts.prompt import Prompt, allowed, skeleton
 if TYPE_CHECKING:
     import torch
 
+LONGEST_LOOP = 6
 Floats: TypeAlias = NDArray[np.float64]
 
 
@@ -112,7 +113,10 @@ class LocalModel:
         ]
 
     def _written(self, prompts: Sequence[Prompt], logits: "torch.Tensor", walk: "_Walk") -> list[tuple[str, int]]:
-        """Greedy free text under a grammar: one line, no quotes, at most so many characters; (text, tokens) of each."""
+        """Greedy free text under a grammar: one line, no quotes, at most so many characters; (text, tokens) of each.
+
+        A text that has begun to go round in circles ends there: it would go on to the last character that is allowed.
+        """
         import torch
 
         free = prompts[0].free
@@ -127,6 +131,9 @@ class LocalModel:
                 if masks.running(row):
                     written[row].append(token)
                     masks.consume(row, token)
+                    if again := looping(written[row]):
+                        del written[row][-again:]
+                        masks.stop(row)
             if not masks.finished():
                 logits = walk.read([[token] for token in tokens])
         return [(_line(self._checkpoint.decode(tokens)), len(tokens)) for tokens in written]
@@ -159,6 +166,18 @@ def _answer(prompt: Prompt, chosen: _Chosen, text: str, read: int, forced: int, 
     content = {**chosen.labels, **({prompt.free.field: text} if prompt.free else {})}
     completion = json.dumps(content, ensure_ascii=False)
     return Answer(chosen.labels, chosen.log_probs, text, completion, read, forced, generated)
+
+
+def looping(tokens: Sequence[int]) -> int:
+    """How many of the last tokens only say again what was said before them; 0 where none do.
+
+    Three times for two to six tokens; six times for one, which may be a digit of a number.
+    """
+    for period in range(1, LONGEST_LOOP + 1):
+        said = (6 if period == 1 else 3) * period
+        if len(tokens) >= said and all(tokens[-i] == tokens[-i - period] for i in range(1, said - period + 1)):
+            return said - period
+    return 0
 
 
 def _line(text: str) -> str:

@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 
 from core.errors import ModelError
 from finetune.architecture import Size
-from finetune.lessons import Teacher
+from finetune.lessons import OFFERED, Teacher
 from finetune.pretraining import CRITIC, TEMPLATE, Plan, pretrain
-from finetune.synthetic import episode
+from finetune.synthetic import Episode, episode
 from llm.checkpoint import Checkpoint
 from llm.local import LocalModel
 from prompts.prompt import skeleton
@@ -102,3 +102,23 @@ def test_the_checkpoint_answers(trained: Any) -> None:  # noqa: ANN401
     config = (trained[1] / "config.json").read_text(encoding="utf-8")
     assert "Qwen2ForCausalLM" in config
     assert '"bfloat16"' in config
+
+
+def test_lessons_as_served_offer_few_labels_and_always_the_right_ones(trained: Any) -> None:  # noqa: ANN401 - the fixture's tuple
+    _, checkpoint, _ = trained
+    teach = replace(teacher(checkpoint), as_served=True, longest=3000)
+    sizes = []
+    for number in range(12):
+        one, rng = episode(0, "train", number), random.Random(number)
+        wrong = {field: one.taxonomy.labels(field)[-1] for field in one.gold}
+        for proposal in (None, wrong):
+            prompt = teach.prompt(one, rng, proposal)
+            assert prompt is not None
+            if proposal is None:
+                sizes += [len(choice.labels) for choice in prompt.choices]
+                assert all(one.gold[choice.field] in choice.labels for choice in prompt.choices)
+    assert max(sizes) <= OFFERED[1] + 1 < max(len(one.taxonomy.labels(f)) for one in map(episode_of, range(12)) for f in one.gold)
+
+
+def episode_of(number: int) -> Episode:
+    return episode(0, "train", number)

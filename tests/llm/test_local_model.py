@@ -11,7 +11,7 @@ import pytest
 from core.errors import ModelError
 from llm.base import Answer
 from llm.checkpoint import Checkpoint
-from llm.local import LocalModel
+from llm.local import LocalModel, looping
 from prompts.prompt import Prompt, skeleton
 from prompts.render import Style, render
 from tests.llm.model_examples import tiny_checkpoint, tiny_model
@@ -170,3 +170,30 @@ def test_numbers_that_are_none_are_an_error(tmp_path: Path) -> None:
     model = LocalModel(checkpoint, template="compact.v1", budget=500)
     with pytest.raises(ModelError, match="no number for the labels of 'category'"):
         model.answer([prompt("x", model)])
+
+
+@pytest.mark.parametrize(
+    ("tokens", "again"),
+    [
+        ([], 0),
+        ([1, 2, 3, 4, 5, 6], 0),
+        ([7, 1, 2, 1, 2], 0),
+        ([7, 1, 2, 1, 2, 1, 2], 4),
+        ([1, 2, 1, 2, 1, 2, 7], 0),
+        ([5, 0, 0, 0, 0, 0], 0),
+        ([5, 0, 0, 0, 0, 0, 0], 5),
+        ([*range(6), *range(6), *range(6)], 12),
+        ([*range(7), *range(7), *range(7)], 0),
+    ],
+)
+def test_a_text_that_goes_round_in_circles_is_noticed(tokens: list[int], again: int) -> None:
+    assert looping(tokens) == again
+
+
+def test_a_text_that_goes_round_in_circles_ends() -> None:
+    """Random weights repeat themselves: what is kept says nothing three times, and far fewer tokens than allowed are written."""
+    model = tiny_model()
+    answers = model.answer([prompt(text, model) for text in ("no va la vpn", "printer jam on floor 3", "x")])
+    for answer in answers:
+        words = answer.text.split()
+        assert not any(words[i : i + 2] == words[i + 2 : i + 4] == words[i + 4 : i + 6] for i in range(len(words) - 5))
