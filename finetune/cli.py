@@ -45,10 +45,10 @@ def _commands() -> None:
 app.command(epilog="Example: python -m finetune embedder --folder var/embedder")(embedder)
 
 
-@app.command(epilog="Example: python -m finetune micro --folder var/micro --steps 1600")
+@app.command(epilog="Example: python -m finetune micro --folder var/micro --steps 800")
 def micro(
     folder: Annotated[Path, typer.Option(help="Where the run is kept; the same folder again goes on.")] = Path("var/micro"),
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 1600,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 800,
     batch: Annotated[int, typer.Option(min=1, help="Synthetic tickets a step.")] = 10,
     seed: Annotated[int, typer.Option(help="Of weights, tickets and their order.")] = 0,
     workers: Annotated[int, typer.Option(min=0, help="Processes that make tickets; the result is the same.")] = 0,

@@ -39,7 +39,7 @@ class Plan:
 
     size: Size = field(default_factory=Size)
     vocabulary: int = 8192
-    steps: int = 1600
+    steps: int = 800
     batch: int = 10
     lookup_steps: int = 200
     lookup_batch: int = 24
