@@ -1,5 +1,6 @@
 """How a command line begins and ends: quiet libraries, and one message for every foreseen error."""
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING, NoReturn
@@ -21,6 +22,7 @@ def enter(app: "typer.Typer", *, stopped: str) -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it would ask for a package that is not needed
     try:
         app()
     except TamizError as error:

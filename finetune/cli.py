@@ -1,7 +1,6 @@
 """`python -m finetune`: what an ML engineer types."""
 
 import json
-import logging
 import sys
 import warnings
 from dataclasses import replace
@@ -32,7 +31,6 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command."""
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it would ask for a package that is not needed
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     enter(app, stopped="Stopped. The same command goes on from the last step that was kept.")
 
