@@ -25,6 +25,7 @@ from intake import Intake
 from llm.champion import SHIPPED, base_source
 from llm.checkpoint import Checkpoint
 from llm.local import LocalModel
+from prompts.options import with_rules
 from prompts.prompt import Prompt
 from prompts.render import SUMMARY, Question, Style, render
 
@@ -120,6 +121,7 @@ def _asked(model: LocalModel, seed: int, number: int, count: int) -> tuple[Taxon
     one = episode(seed, "test", number)
     rng = random.Random(f"{seed} hostile {number}")
     offers = {field: one.taxonomy.labels(field)[:6] for field in list(one.gold)[:3]}
+    offers = with_rules(one.taxonomy, offers, lambda field: {})
     style = Style(model.template, model.aliases, model.budget, model.count)
     intake = Intake(EVALUATION_KEY)
     kinds, prompts = [], []

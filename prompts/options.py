@@ -1,6 +1,6 @@
 """Which labels of a field a prompt offers, and how they are named in it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.taxonomy import Label, Taxonomy
@@ -42,6 +42,25 @@ def offered(
             votes[label] += max(neighbor.similarity, 0.01)
     ranked = sorted(names, key=lambda name: (-votes[name], -priors.get(name, 0.0)))[:most]
     return tuple(name for name in names if name in set(ranked))
+
+
+def with_rules(
+    taxonomy: Taxonomy, offers: Mapping[str, Sequence[str]], priors: Callable[[str], Mapping[str, float]]
+) -> dict[str, tuple[str, ...]]:
+    """The offers, and for each rule that may come to apply the likeliest label that it allows, where none of those is offered."""
+    offered_now = {field: set(labels) for field, labels in offers.items()}
+    for _ in taxonomy.rules:  # a label that is added may bring another rule to bear
+        for rule in taxonomy.rules:
+            if all(label in offered_now.get(field, ()) for field, label in rule.when.items()):
+                for field, allow in rule.allow.items():
+                    if field in offered_now and not offered_now[field] & set(allow):
+                        offered_now[field].add(max(allow, key=lambda label: priors(field).get(label, 0.0)))
+    return {
+        field: tuple(labels)
+        if offered_now[field] == set(labels)
+        else tuple(x for x in taxonomy.labels(field) if x in offered_now[field])
+        for field, labels in offers.items()
+    }
 
 
 def fields_of(

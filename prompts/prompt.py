@@ -46,12 +46,19 @@ class Prompt:
 
 
 def allowed(rules: Sequence[Rule], choice: Choice, chosen: Mapping[str, str]) -> tuple[int, ...]:
-    """Places of the labels that no rule forbids after `chosen` (field: label); all of them where nothing would be left."""
-    left = set(choice.labels)
-    for rule in rules:
-        if choice.field in rule.allow and all(chosen.get(f) == label for f, label in rule.when.items()):
-            left &= set(rule.allow[choice.field])
-    return tuple(i for i, label in enumerate(choice.labels) if label in left) or tuple(range(len(choice.labels)))
+    """Places of the labels that break no rule together with `chosen` (field: label); all of them where nothing would be left.
+
+    A label is also out where it would bring a rule to bear that a label chosen before breaks.
+    """
+    left = (
+        i for i, label in enumerate(choice.labels) if not any(_broken(rule, {**chosen, choice.field: label}) for rule in rules)
+    )
+    return tuple(left) or tuple(range(len(choice.labels)))
+
+
+def _broken(rule: Rule, labels: Mapping[str, str]) -> bool:
+    applies = all(labels.get(field) == label for field, label in rule.when.items())
+    return applies and any(field in labels and labels[field] not in allow for field, allow in rule.allow.items())
 
 
 def skeleton(prompt: Prompt) -> list[str]:

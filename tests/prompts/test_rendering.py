@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsError
-from prompts.options import offered
+from core.taxonomy import FieldSpec, Label, Rule, Taxonomy
+from prompts.options import offered, with_rules
 from prompts.prompt import Choice, allowed, skeleton
 from prompts.render import TEMPLATES, Style, answer_text, harmless, render, similarity_bucket
 from tests.prompts.prompt_examples import (
@@ -135,3 +136,29 @@ def test_offers_are_what_neighbours_carry_then_what_is_common() -> None:
 @pytest.mark.parametrize(("similarity", "bucket"), [(-0.2, 0), (0.0, 0), (0.09, 0), (0.55, 5), (0.999, 9), (1.0, 9)])
 def test_similarity_is_told_in_tenths(similarity: float, bucket: int) -> None:
     assert similarity_bucket(similarity) == bucket
+
+
+def test_a_rule_that_may_apply_finds_a_label_that_it_allows() -> None:
+    rule = Rule(when={"a": "x"}, allow={"b": ("2", "3")})
+    fields = {name: FieldSpec(labels=tuple(Label(name=one) for one in labels)) for name, labels in (("a", "xy"), ("b", "123"))}
+    taxonomy = Taxonomy(version="1", fields=fields, rules=(rule,))
+    priors: dict[str, dict[str, float]] = {"a": {}, "b": {"2": 0.1, "3": 0.4}}
+    assert with_rules(taxonomy, {"a": ("x", "y"), "b": ("1",)}, priors.__getitem__) == {"a": ("x", "y"), "b": ("1", "3")}
+    assert with_rules(taxonomy, {"a": ("y",), "b": ("1",)}, priors.__getitem__) == {"a": ("y",), "b": ("1",)}
+    assert with_rules(taxonomy, {"b": ("1",)}, priors.__getitem__) == {"b": ("1",)}
+
+
+@pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+def test_rules_bind_in_whatever_order_labels_are_chosen(order: tuple[str, str]) -> None:
+    rules = (Rule(when={"a": "x"}, allow={"b": ("2", "3")}),)
+    choices = {"a": Choice("a", ("x", "y"), ("A", "B")), "b": Choice("b", ("1", "2", "3"), ("C", "D", "E"))}
+    first, second = order
+    for label in choices[first].labels:
+        left = [choices[second].labels[i] for i in allowed(rules, choices[second], {first: label})]
+        wanted = {"a": {"x": ["2", "3"], "y": ["1", "2", "3"]}, "b": {"1": ["y"], "2": ["x", "y"], "3": ["x", "y"]}}
+        assert left == wanted[first][label]
+
+
+def test_where_every_label_is_forbidden_all_are_left() -> None:
+    rules = (Rule(when={"a": "x"}, allow={"b": ("3",)}),)
+    assert allowed(rules, Choice("b", ("1", "2"), ("C", "D")), {"a": "x"}) == (0, 1)
