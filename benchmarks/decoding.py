@@ -143,6 +143,8 @@ class _Guided:
         for row, matcher in enumerate(self._matchers):
             if tokens.shape[1] > self._seen and not matcher.is_stopped():
                 matcher.consume_token(int(tokens[row, -1]))
+            if matcher.is_error():
+                raise ValueError(matcher.get_error())
             done = matcher.is_stopped() or matcher.is_accepting()
             allowed = torch.zeros(scores.shape[-1], dtype=torch.bool)
             if done:
@@ -164,7 +166,8 @@ def _expression(prompt: Prompt) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(f"\\{c}" if c in r"\.^$|?*+()[]{}<>\"/-" else c for c in text)
+    """For a grammar's regular expressions, where an escaped letter or mark of the others would mean something else."""
+    return "".join(f"\\{c}" if c in r"\.^$|?*+()[]{}" else c for c in text)
 
 
 def _labels(prompt: Prompt, text: str) -> dict[str, str]:
