@@ -73,9 +73,7 @@ class Teacher:
         """Options in a fresh order under fresh aliases, so that neither says anything about a label."""
         needed = {field: (label, *([proposal[field]] if proposal else [])) for field, label in episode.gold.items()}
         offers = {field: _shuffled(self._offered(episode, field, labels, rng), rng) for field, labels in needed.items()}
-        most = self.longest - 120
-        short = self.as_served and rng.random() < SHORT
-        budget = rng.randint(most // 3, most * 2 // 3) if short else rng.randint(most // 2, most)
+        budget = self._budget(rng)
         nonce = f"{rng.getrandbits(24):06x}"
         question = Question(episode.ticket, episode.neighbors, episode.taxonomy, offers, nonce, free=SUMMARY)
         if proposal is None:
@@ -88,6 +86,12 @@ class Teacher:
             return render(question, style)
         except SettingsError:
             return None
+
+    def _budget(self, rng: random.Random) -> int:
+        most = self.longest - 120
+        if not self.as_served:
+            return rng.randint(self.longest // 2, most)
+        return rng.randint(most // 3, most * 2 // 3) if rng.random() < SHORT else rng.randint(most // 2, most)
 
     def _offered(self, episode: Episode, field: str, needed: Sequence[str], rng: random.Random) -> tuple[str, ...]:
         labels = episode.taxonomy.labels(field)
