@@ -84,7 +84,7 @@ def measure(checkpoint: Checkpoint, tickets: int, seed: int) -> dict[str, Any]:
             fault = _fault(form, taxonomy, prompt, answer.completion)
             asked[kind] += 1
             valid[kind] += not fault
-            faults[fault] += bool(fault)
+            faults.update([fault] if fault else [])
         sys.stderr.write(f"\r{asked.total():,} of {tickets:,} answers, {valid.total():,} valid")
     sys.stderr.write("\n")
     low, high = wilson_interval(valid.total(), asked.total())
