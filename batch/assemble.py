@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SHIPPED = "shipped"
 """The language model that comes with the project, as settings name it."""
+SHIPPED_TEMPLATE = "compact.v1"
 SHIPPED_BUDGET = 620
 """Tokens of a prompt that the shipped model was trained on."""
 EXAMPLES = Path(__file__).resolve().parent.parent / "mocks" / "examples"
@@ -111,7 +112,15 @@ class House:
     def language_critic(self) -> "LanguageModel | None":
         """The language model that judges, None where none is set."""
         chosen = self.settings.llm_critic
-        return self.language_model if chosen.model == "llm" else make_language_model(chosen, self.home, "critic")
+        if chosen.model != "llm":
+            return make_language_model(chosen, self.home, "critic")
+        from llm.champion import read_champion
+
+        shared = self.settings.llm
+        promoted = None if shared.url or shared.adapter else read_champion(self.home, "critic")
+        if promoted and (promoted.base, promoted.revision) == (shared.model, shared.revision):
+            return make_language_model(shared, self.home, "critic")
+        return self.language_model
 
     def author(self, priors: "Mapping[str, NDArray[np.float64]]") -> "LanguageAuthor | None":
         """The language model as the pipeline asks it; `priors` are the label frequencies of the knowledge base by field."""
@@ -266,7 +275,7 @@ def make_language_model(chosen: LanguageSettings, home: Path, task: str = "triag
     if chosen.model == "none":
         return None
     shipped = chosen.model == SHIPPED and not chosen.url
-    template = "compact.v1" if shipped else chosen.template
+    template = SHIPPED_TEMPLATE if shipped else chosen.template
     budget = min(chosen.budget, SHIPPED_BUDGET) if shipped else chosen.budget
     if chosen.url:
         from llm.server import ServerModel

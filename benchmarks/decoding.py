@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from batch.assemble import SHIPPED_BUDGET
+from batch.assemble import SHIPPED_BUDGET, SHIPPED_TEMPLATE
 from finetune.synthetic import episode
 from llm.champion import SHIPPED, base_source
 from llm.checkpoint import Checkpoint
@@ -42,7 +42,7 @@ def main() -> None:
 
 def made(checkpoint: Checkpoint, n: int) -> list[Prompt]:
     """Prompts about synthetic tickets of the test split, with two fields each, so that all answers have one form."""
-    model = LocalModel(checkpoint, template="compact.v1", budget=SHIPPED_BUDGET)
+    model = LocalModel(checkpoint, template=SHIPPED_TEMPLATE, budget=SHIPPED_BUDGET)
     prompts: list[Prompt] = []
     for number in range(100 * n):
         one = episode(0, "test", number)
@@ -59,7 +59,7 @@ def measured(checkpoint: Checkpoint, prompts: Sequence[Prompt], size: int) -> di
     """Tickets a second of each way, how often the grammar's answer has the same labels, share of tokens that the form gave."""
     import torch
 
-    model = LocalModel(checkpoint, template="compact.v1", budget=SHIPPED_BUDGET, batch_size=size)
+    model = LocalModel(checkpoint, template=SHIPPED_TEMPLATE, budget=SHIPPED_BUDGET, batch_size=size)
     model.answer(prompts[:size])
     ways: dict[str, Callable[[], Any]] = {
         "read only": lambda: [_read(checkpoint, part) for part in _parts(prompts, size)],

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from batch.assemble import SHIPPED_BUDGET, make_pipeline
+from batch.assemble import SHIPPED_BUDGET, SHIPPED_TEMPLATE, make_pipeline
 from batch.commands import EVALUATION_KEY
 from batch.evaluation import Plan, decide_all, read_history, read_test
 from batch.scoring import proposal_of, score_critic, score_field
@@ -40,7 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=SHIPPED, help="folder of a checkpoint; default: the one that comes with the project")
     parser.add_argument("--adapter", type=Path, help="folder of a PEFT adapter of it")
-    parser.add_argument("--template", default="compact.v1")
+    parser.add_argument("--template", default=SHIPPED_TEMPLATE)
     parser.add_argument("--budget", type=int, default=SHIPPED_BUDGET)
     parser.add_argument("--kb", type=Path, required=True)
     parser.add_argument("--test", type=Path, required=True)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
+from batch.assemble import SHIPPED_TEMPLATE
 from batch.commands import EVALUATION_KEY
 from core.metrics import wilson_interval
 from core.taxonomy import Taxonomy
@@ -73,7 +74,7 @@ def main() -> None:
 
 def measure(checkpoint: Checkpoint, tickets: int, seed: int) -> dict[str, Any]:
     """How many answers are valid, of how many, by kind of ticket; what was wrong with the others."""
-    model = LocalModel(checkpoint, template="compact.v1", budget=BUDGET, batch_size=32)
+    model = LocalModel(checkpoint, template=SHIPPED_TEMPLATE, budget=BUDGET, batch_size=32)
     valid, faults, asked = Counter[str](), Counter[str](), Counter[str]()
     since = time.perf_counter()
     for number in range(-(-tickets // PER_TAXONOMY)):

@@ -1,4 +1,4 @@
-"""What a language model reads: `python -m benchmarks.language --model FOLDER --kb KB --test TEST --fields category [--limit N]`.
+"""What a language model reads: `python -m benchmarks.language --kb KB --test TEST --fields category [--limit N]`.
 
 The model alone against the neighbours' vote on the same tickets with the same neighbours, with the exemplars and without
 them: a model that has not been trained on these labels should come near the vote with them and fall to the prior without.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from batch.assemble import SHIPPED_BUDGET, SHIPPED_TEMPLATE
 from batch.commands import EVALUATION_KEY
 from batch.evaluation import Plan, read_history, read_test
 from core.metrics import wilson_interval
@@ -24,6 +25,7 @@ from intake import Intake
 from knowledge.base import KnowledgeBase, shelf_at
 from knowledge.embedder import Embedder
 from knowledge.ingest import ingest
+from llm.champion import SHIPPED, base_source
 
 if TYPE_CHECKING:
     from core.triage import Draft
@@ -32,15 +34,15 @@ if TYPE_CHECKING:
 def main() -> None:
     """Print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, help="folder of a checkpoint")
-    parser.add_argument("--template", default="compact.v1")
+    parser.add_argument("--model", default=SHIPPED, help="folder of a checkpoint; default: the one that comes with the project")
+    parser.add_argument("--template", default=SHIPPED_TEMPLATE)
     parser.add_argument("--kb", type=Path, required=True)
     parser.add_argument("--test", type=Path, required=True)
     parser.add_argument("--fields", default="category")
     parser.add_argument("--limit", type=int, default=300, help="test tickets, the first ones")
-    parser.add_argument("--options", type=int, default=12)
-    parser.add_argument("--exemplars", type=int, default=8)
-    parser.add_argument("--budget", type=int, default=640)
+    parser.add_argument("--options", type=int, default=6)
+    parser.add_argument("--exemplars", type=int, default=6)
+    parser.add_argument("--budget", type=int, default=SHIPPED_BUDGET)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tamiz-language-") as home:
         sys.stdout.write(json.dumps(measure(chosen, Path(home)), indent=1, ensure_ascii=False) + "\n")
@@ -66,7 +68,7 @@ def measure(chosen: argparse.Namespace, home: Path) -> dict[str, Any]:
     with KnowledgeBase.open(shelf, embedder) as knowledge:
         evidence = Evidence(cleaned, vectors, knowledge.search(cleaned, vectors, 30))
     priors = label_priors([e.labels for e in history], taxonomy, fields)
-    model = LocalModel(Checkpoint(chosen.model), template=chosen.template, budget=chosen.budget)
+    model = LocalModel(Checkpoint(base_source(chosen.model)), template=chosen.template, budget=chosen.budget)
     author = LanguageAuthor(model, taxonomy, priors, EVALUATION_KEY, options=chosen.options, exemplars=chosen.exemplars)
     author.draft(Evidence(cleaned[:2], vectors[:2], evidence.neighbors[:2]))
     start = time.perf_counter()

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.assemble import House
+from batch.assemble import SHIPPED_BUDGET, SHIPPED_TEMPLATE, House
 from batch.commands import prepare
 from core.errors import InputError, SettingsError
 from core.ticket import Evidence, Vectors
 from finetune.dataset import Card, counts, data_digest, write_card, write_lessons
-from finetune.rendering import COMPACT, AuthorOf, Written, lessons, train_evidence
+from finetune.rendering import AuthorOf, Written, lessons, train_evidence
 from finetune.rows import Gathered, Judged, Row, dated, divided, gathered, judged
 from knowledge.base import KnowledgeBase, shelf_at
 from knowledge.duplicates import shared
@@ -24,9 +24,6 @@ from llm.champion import base_source
 from llm.checkpoint import Checkpoint
 from observability.journal import Journal
 
-COMPACT_TEMPLATE = "compact.v1"
-COMPACT_BUDGET = 640
-"""Tokens of a prompt for a model of the compact template, which was trained on lessons of up to 768."""
 _MARK = "<|option|>"
 
 
@@ -46,12 +43,8 @@ def reading_house(house: House, request: Request) -> House:
     """The house as it will be when the model to be trained serves: its author renders the lessons."""
     source = base_source(request.base)
     own = _MARK in Checkpoint(source, house.settings.llm.revision).tokenizer.get_vocab()
-    template = request.template or (COMPACT_TEMPLATE if own else house.settings.llm.template)
-    if request.task == "critic" and not template.startswith(COMPACT):
-        raise SettingsError(
-            f"There is no critic's template for a model that reads {template}.", remedy="Name a base with the compact marks."
-        )
-    budget = request.budget or (min(COMPACT_BUDGET, house.settings.llm.budget) if own else house.settings.llm.budget)
+    template = request.template or (SHIPPED_TEMPLATE if own else house.settings.llm.template)
+    budget = request.budget or (min(SHIPPED_BUDGET, house.settings.llm.budget) if own else house.settings.llm.budget)
     changes = {"model": source, "url": "", "adapter": "", "precision": "fp32", "template": template, "budget": budget}
     settings = house.settings.model_copy(update={"llm": house.settings.llm.model_copy(update=changes)})
     return House(settings, house.home, house.demo)

@@ -17,15 +17,14 @@ from finetune.proposals import proposals
 from finetune.rows import Row, Split, text_digest
 from llm.author import LanguageAuthor
 from llm.base import Answer, LanguageModel
-from prompts.options import offered
+from llm.reviewer import LanguageReviewer
 from prompts.prompt import Choice, FreeText, Prompt
-from prompts.render import SUMMARY, VERDICTS, Question, Style, render
+from prompts.render import SUMMARY, VERDICTS
 
 AuthorOf = Callable[[Mapping[str, NDArray[np.float64]]], LanguageAuthor]
 """The author that serves, for priors: field -> label frequencies."""
 COMPACT = "compact"
 """Templates whose name begins so belong to models with aliases of their own, which mean nothing until a prompt says it."""
-CRITIC = "compact-critic.v1"
 
 
 class Offer(BaseModel):
@@ -188,20 +187,12 @@ def _critic(
     gold: Mapping[str, str],
     proposed: Mapping[str, str],
 ) -> Written:
-    """What was proposed out of fold is judged, as far as the prompt offers it."""
-    offers = {
-        f: offered(author.taxonomy, f, near, dict(zip(author.taxonomy.labels(f), p.tolist(), strict=True)), author.options)
-        for f, p in author.priors.items()
-    }
-    proposal = {f: proposed[f] for f, labels in offers.items() if f in gold and proposed[f] in labels}
-    question = Question(
-        ticket, near[: author.exemplars], author.taxonomy, offers, text_digest(ticket.text)[:8], author.context,
-        author.glossary, None, proposal,
-    )  # fmt: skip
-    model = author.model
-    prompt = render(question, Style(CRITIC, model.aliases, model.budget, model.count))
-    truth = {f: VERDICTS[proposal[f] != gold[f]] for f in proposal}
-    return _written(row, near, prompt, truth, truth, dict.fromkeys(truth, VERDICTS[0]), proposal, "")
+    """What was proposed out of fold is judged, by the critic's own prompt; nothing is learned of fields without a known label."""
+    reviewer = LanguageReviewer(author.model, author.taxonomy, author.priors, author.key, author.options, author.exemplars)
+    prompt = reviewer.prompt(ticket, near, proposed)
+    truth = {f: VERDICTS[proposed[f] != label] for f, label in gold.items()}
+    said = dict.fromkeys((choice.field for choice in prompt.choices), VERDICTS[0])
+    return _written(row, near, prompt, truth, said, said, proposed, "")
 
 
 def _written(

@@ -17,7 +17,7 @@ from prompts.prompt import FreeText, Prompt
 from prompts.render import Question, Style, render
 
 TEMPLATES = {"compact.v1": "compact-critic.v1", "triage.v1": "critic.v1"}
-"""The critic's template for a model of each triage template."""
+"""The critic's template for a model of each triage template. A model that was trained as a critic names the critic's itself."""
 REASON = FreeText("reason", 120)
 
 
@@ -49,7 +49,7 @@ class LanguageReviewer:
             SettingsError: a prompt does not fit into the model's budget.
         """
         asked = zip(evidence.tickets, evidence.neighbors, triages, strict=True)
-        prompts = [self.prompt(ticket, near, triage) for ticket, near, triage in asked]
+        prompts = [self.prompt(ticket, near, _proposed(triage)) for ticket, near, triage in asked]
         reviews = []
         for prompt, answer in zip(prompts, self.model.answer(prompts), strict=True):
             right = {choice.field: float(np.exp(answer.log_probs[choice.field][0])) for choice in prompt.choices}
@@ -59,22 +59,27 @@ class LanguageReviewer:
             reviews.append(Review(right, answer.text, generation))
         return reviews
 
-    def prompt(self, ticket: CleanTicket, neighbors: Sequence[Neighbor], triage: Triage) -> Prompt:
-        """What the model will read."""
-        proposal = {name: p.label for name, p in triage.proposals.items() if name in self.priors}
+    def prompt(self, ticket: CleanTicket, neighbors: Sequence[Neighbor], proposed: Mapping[str, str]) -> Prompt:
+        """What the model will read about proposed labels (field: label)."""
+        proposal = {name: label for name, label in proposed.items() if name in self.priors}
         near = contrasted(neighbors, proposal)[: self.exemplars]
         offers = {name: self._offered(name, label, near) for name, label in proposal.items()}
         nonce = hmac.digest(self.key, f"critic {ticket.digest}".encode(), "sha256").hex()[:8]
         free = REASON if self.reasons else None
         question = Question(ticket, near, self.taxonomy, offers, nonce, free=free, proposal=proposal)
-        aliases = self.model.aliases
-        return render(question, Style(TEMPLATES[self.model.template], aliases, self.model.budget, self.model.count))
+        model = self.model
+        template = TEMPLATES.get(model.template, model.template)
+        return render(question, Style(template, model.aliases, model.budget, model.count))
 
     def _offered(self, name: str, label: str, near: Sequence[Neighbor]) -> tuple[str, ...]:
         labels = self.taxonomy.labels(name)
         prior = dict(zip(labels, self.priors[name].tolist(), strict=True))
         chosen = {label, *offered(self.taxonomy, name, near, prior, self.options - 1)}
         return tuple(one for one in labels if one in chosen)
+
+
+def _proposed(triage: Triage) -> dict[str, str]:
+    return {name: proposal.label for name, proposal in triage.proposals.items()}
 
 
 def contrasted(neighbors: Sequence[Neighbor], proposal: Mapping[str, str]) -> list[Neighbor]:

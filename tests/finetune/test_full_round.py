@@ -2,13 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from batch.assemble import House, open_house
+from batch.cli import main as batch
 from batch.settings import load_settings
 from core.ticket import Exemplar
+from experts.artifacts import current_fit
 from finetune.collecting import Request, author_of, reading_house
 from finetune.dataset import read_card, read_lessons
 from finetune.registry import Registry
@@ -17,7 +20,9 @@ from finetune.rows import SPLITS
 from llm.champion import named_champion, read_champion
 from llm.checkpoint import Checkpoint
 from llm.local import LocalModel
-from tests.finetune.lesson_examples import decided, history, home_of, journal, said, tune
+from observability.journal import Journal
+from observability.records import DecisionRecord
+from tests.finetune.lesson_examples import LABELS, command, decided, history, home_of, journal, said, tune
 from tests.llm.model_examples import tiny_checkpoint
 
 NEW = "The badge reader at the warehouse gate beeps twice and stays red since the firmware was changed"
@@ -132,10 +137,15 @@ def test_a_full_round(home: Path, data: Path, tmp_path: Path) -> None:
     model = LocalModel(champion.checkpoint(home), template=champion.template, budget=champion.budget)
     (answer,) = model.answer([read_lessons(data, "test")[0].prompt(free=True)])
     assert set(answer.labels) == {"category", "urgency"}
+    assert asked_in_a_run(home, "first") == model.name
     back = tune("rollback")
     assert "now version 1 serves" in back.err
+    before = read_champion(home)
+    assert before is not None
+    assert asked_in_a_run(home, "second") == before.checkpoint(home).name != model.name
     assert tune("rollback").code == 0
     assert named_champion(home) is None
+    assert asked_in_a_run(home, "third") == Checkpoint(str(tiny_checkpoint())).name
     assert tune("rollback").code == 1
     registry = Registry(home, "triage")
     assert registry.version("champion") is None
@@ -144,6 +154,30 @@ def test_a_full_round(home: Path, data: Path, tmp_path: Path) -> None:
     assert version.number == "2"
     files = {file.name for file in registry.adapter(version, tmp_path).iterdir()}
     assert {"README.md", "adapter_config.json", "adapter_model.safetensors", "trained_on.txt"} <= files
+
+
+@contextmanager
+def reading(**more: str) -> Iterator[None]:
+    """The tiny base in the settings, as whoever promotes an adapter of it has it."""
+    chosen = {"TAMIZ_LLM__MODEL": str(tiny_checkpoint()), "TAMIZ_LLM__TEMPLATE": "compact.v1", "TAMIZ_LLM__BUDGET": "500"}
+    with pytest.MonkeyPatch.context() as settings:
+        settings.setattr("experts.fit.READ_BY_AUTHOR", 24)
+        for name, value in {**chosen, **more}.items():
+            settings.setenv(name, value)
+        yield
+
+
+def asked_in_a_run(home: Path, name: str) -> str:
+    """The language model that `python -m batch run` asked about a new ticket, by the run's own records."""
+    file = home.parent / f"{name}.jsonl"
+    file.write_text(json.dumps({"id": name, "subject": "", "description": f"The VPN drops every hour, {name} time"}) + "\n")
+    with reading():
+        done = command(batch, "batch", "run", file)
+    assert done.code == 0, done.err
+    with Journal(home / "journal.sqlite") as journal:
+        records = [r for r in journal.records(kind="decision") if isinstance(r, DecisionRecord) and r.ticket_id == name]
+    (generation,) = records[-1].generations
+    return generation.model
 
 
 def test_the_test_part_is_not_needed_to_train(home: Path, data: Path, tmp_path: Path) -> None:
@@ -196,5 +230,30 @@ def test_a_critics_round(home: Path) -> None:
     assert tune("train", "--data", folder, "--epochs", 1, "--rank", 2).code == 0
     assert tune("evaluate", "--data", folder).code == 0
     assert tune("promote", "--task", "critic", "--force", "--reason", "a trial").code == 0
-    assert read_champion(home, "critic") is not None
+    champion = read_champion(home, "critic")
+    assert champion is not None
+    with reading(TAMIZ_LLM_CRITIC__MODEL="llm"):
+        fitted = command(batch, "batch", "fit")
+        assert fitted.code == 0, fitted.err
+        about = current_fit(home)
+    assert about is not None
+    assert champion.checkpoint(home).name in about["embedder"]
     assert tune("rollback", "--task", "critic").code == 0
+
+
+def test_a_critic_learns_from_the_prompts_that_it_will_be_asked(home: Path) -> None:
+    """A held-out lesson is what the serving critic would read: contrasted neighbours, every proposed field."""
+    folder = home.parent / "judged"
+    assert tune("data", "--out", folder, "--task", "critic", "--base", tiny_checkpoint(), "--budget", 3000).code == 0
+    every = {e.id: e for e in past()}
+    held = [one for one in lessons(folder) if one.split != "train" and {one.id, *one.neighbors} <= every.keys()]
+    both_sides = 0
+    for one in held:
+        assert [c.field for c in one.choices] == list(one.proposal) == list(LABELS)
+        shown = [every[i] for i in one.neighbors]
+        agree = [all(e.labels.get(f, label) == label for f, label in one.proposal.items()) for e in shown]
+        if any(agree) and not all(agree):
+            both_sides += 1
+            first = next(e for e, like in zip(shown, agree, strict=True) if not like)
+            assert " ".join(first.text.split())[:20] in one.user
+    assert both_sides

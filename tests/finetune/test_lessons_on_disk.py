@@ -45,8 +45,13 @@ def test_a_leak_is_refused_and_nothing_is_written(tmp_path: Path, leak: Written,
     assert not (tmp_path / "data").exists()
 
 
-def test_the_check_is_the_same_for_files_that_were_read() -> None:
-    check(GOOD)
+def test_what_was_written_and_read_again_passes_the_check_and_a_leak_in_it_does_not(tmp_path: Path) -> None:
+    digests = write_lessons(tmp_path, GOOD)
+    read = [Written.model_validate_json(line) for s in digests for line in (tmp_path / f"lessons-{s}.jsonl").open()]
+    assert sorted(one.id for one in read) == sorted(one.id for one in GOOD)
+    check(read)
+    with pytest.raises(InputError, match="the group"):
+        check([*read, written(4, "test", group=read[0].group)])
 
 
 def test_a_folder_without_a_card_is_no_data_set(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ FUSED = {
     "urgency": np.log([[0.7, 0.3]]),
 }
 TRIAGE = propose(TAXONOMY, EVIDENCE, FUSED)[0]
+PROPOSED = {field: proposal.label for field, proposal in TRIAGE.proposals.items()}
 REVIEWER = LanguageReviewer(tiny_model(), TAXONOMY, PRIORS, b"k" * 32, options=3)
 
 
@@ -36,7 +37,7 @@ def test_its_probabilities_are_those_of_the_two_verdicts_after_the_prompt() -> N
     """Uncached, from the bare model: what follows the first forced piece, over the two aliases."""
     import torch
 
-    prompt = REVIEWER.prompt(TICKET, NEIGHBORS, TRIAGE)
+    prompt = REVIEWER.prompt(TICKET, NEIGHBORS, PROPOSED)
     checkpoint = tiny_model()._checkpoint
     read = checkpoint.chat(prompt.system, prompt.user) + checkpoint.encode('{"category": "')
     with torch.inference_mode():
@@ -47,7 +48,7 @@ def test_its_probabilities_are_those_of_the_two_verdicts_after_the_prompt() -> N
 
 
 def test_the_proposal_is_offered_and_named_by_its_aliases() -> None:
-    prompt = REVIEWER.prompt(TICKET, NEIGHBORS, TRIAGE)
+    prompt = REVIEWER.prompt(TICKET, NEIGHBORS, PROPOSED)
     aliases = [re.search(rf"(<\|\d+\|>){label}", prompt.user)[1] for label in ("Red", "Wifi", "Alta")]  # type: ignore[index]
     assert prompt.user.rstrip().endswith(f"<|proposal|>{''.join(aliases)}")
     assert {"<|0|>", "<|1|>"}.isdisjoint(aliases)
