@@ -92,12 +92,10 @@ def fit(
     evidence = unseen_evidence(exemplars, vectors, search, k)
     fold = fold_exemplars(exemplars, fields[0], folds, seed)
     untrained: tuple[Expert, ...] = (vote, replace(vote, wording=True), label_text)
+    heard = {expert.name: expert.log_probs(evidence) for expert in untrained}
     progress("linear heads, out of fold")
-    opinions = {
-        **{expert.name: expert.log_probs(evidence) for expert in untrained},
-        **unseen_heads(texts, vectors, labels, taxonomy, fields, fold),
-    }
-    oof = OutOfFold(np.arange(len(exemplars)), fold, evidence, opinions)
+    heads = unseen_heads(texts, vectors, labels, taxonomy, fields, fold)
+    oof = OutOfFold(np.arange(len(exemplars)), fold, evidence, {**heard, **heads})
     encoder = None
     if train_encoder is not None:
         progress("encoder")

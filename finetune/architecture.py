@@ -15,6 +15,8 @@ WINDOWS = ((1.0, 0.9, 24.0), (3.0, 3.0, 12.0), (8.0, 6.0, 12.0), (18.0, 14.0, 12
 GAINS = (0.014, 0.02, 0.04, 0.05)
 """What each writes, so that a mean over its window is as large as an embedding (0.02 an entry)."""
 
+TOKEN, FOUND, BEFORE, BEHIND = range(4)
+"""Quarters of the stream: what a token is, labels it has been seen with, the token before it, the words behind it."""
 FAR = (30.0, 22.0, 12.0)
 """The window of one head of the second layer, for long texts."""
 MARK = 0.06
@@ -70,42 +72,22 @@ def prepare(model: "Qwen2ForCausalLM", labels: Sequence[int]) -> None:
     import torch
 
     quarter = model.config.hidden_size // 4
-    token, found, before, behind = (slice(i * quarter, (i + 1) * quarter) for i in range(4))
-    mark = quarter - 1
-    first, *later = (_Attention.of(layer.self_attn, model.config, mark) for layer in model.model.layers)
+    first, *later = (_Attention.of(layer.self_attn, model.config) for layer in model.model.layers)
     with torch.no_grad():
         model.model.norm.weight.fill_(3.0)  # so that small embeddings can still be sure of a token
         embedded = model.model.embed_tokens.weight
         embedded[:, quarter:] *= 0.2
-        embedded[:, mark] = 0.0
-        embedded[list(labels), mark] = MARK
+        embedded[:, first.mark] = 0.0
+        embedded[list(labels), first.mark] = MARK
         for layer in model.model.layers:
             layer.self_attn.o_proj.weight.zero_()
             layer.mlp.down_proj.weight.zero_()
         for head in range(first.heads):
             first.look_behind(head, *WINDOWS[head % 4])
-            first.carry(head, token, before if head % 4 == 0 else behind, GAINS[head % 4])
+            first.carry(head, TOKEN, BEFORE if head % 4 == 0 else BEHIND, GAINS[head % 4])
         for number, attention in enumerate(later):
             for head in range(attention.heads):
-                kind = head % 4
-                if number == 1 and kind < 3:
-                    attention.look_behind(head, *WINDOWS[kind + 1])
-                    attention.carry(head, found, token, 0.08)
-                elif number == 0 and kind == 3:
-                    attention.look_behind(head, *FAR)
-                    attention.carry(head, token, behind, 0.06)
-                elif number == 1 or kind == 2:
-                    attention.match(head, behind, behind, 1.5, labels_only=True)
-                    attention.carry(head, token, token, 0.04)
-                elif kind == 0:
-                    attention.match(head, token, before, 1.5)
-                    attention.carry(head, token, token, 0.04)
-                elif kind == 1:
-                    attention.match(head, token, behind, 2.0, labels_only=True)
-                    attention.carry(head, token, found, 0.04)
-                else:
-                    attention.match(head, behind, behind, 1.2)
-                    attention.carry(head, found, found, 0.04)
+                _BEGINNINGS[min(number, 2)][head % 4](attention, head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +97,17 @@ class _Attention:
     module: Any
     heads: int
     width: int
-    mark: int
+    quarter: int
 
     @classmethod
-    def of(cls, module: Any, config: Any, mark: int) -> "_Attention":  # noqa: ANN401 - transformers types nothing here
-        return cls(module, config.num_attention_heads, config.hidden_size // config.num_attention_heads, mark)
+    def of(cls, module: Any, config: Any) -> "_Attention":  # noqa: ANN401 - transformers types nothing here
+        width = config.hidden_size // config.num_attention_heads
+        return cls(module, config.num_attention_heads, width, config.hidden_size // 4)
+
+    @property
+    def mark(self) -> int:
+        """The entry of the stream that labels have in common: the last of the first quarter."""
+        return self.quarter - 1
 
     def look_behind(self, head: int, behind: float, wide: float, sharp: float) -> None:
         """Attention by distance alone: rotary pairs, whose product is a cosine of the distance, peak together at `behind`."""
@@ -133,19 +121,20 @@ class _Attention:
         self.module.q_proj.bias[rows] = torch.cat([size * torch.cos(-turns * behind), size * torch.sin(-turns * behind)])
         self.module.k_proj.bias[rows] = torch.cat([size, torch.zeros(pairs)])
 
-    def match(self, head: int, asks: slice, asked: slice, strength: float, *, labels_only: bool = False) -> None:
-        """Attention to like content, through the slower half of the rotary pairs, which a prompt's distances hardly turn.
+    def match(self, head: int, asks: int, asked: int, strength: float, *, labels_only: bool = False) -> None:
+        """Attention from one quarter's content to another's that is like it.
 
-        With `labels_only` the mark of labels weighs as much as a good match.
+        It goes through the slower half of the rotary pairs, which a prompt's distances hardly turn. With `labels_only` the mark
+        of labels weighs as much as a good match.
         """
         import torch
 
         half, pairs = self.width // 2, self.width // 4
         slow = torch.tensor([*range(pairs, half), *range(half + pairs, self.width)]) + head * self.width
-        entries = torch.arange(len(slow)) % (asks.stop - asks.start)
+        entries = torch.arange(len(slow)) % self.quarter
         for projection, source in ((self.module.q_proj, asks), (self.module.k_proj, asked)):
             projection.weight[head * self.width : (head + 1) * self.width] *= 0.3
-            projection.weight[slow, source.start + entries] += strength
+            projection.weight[slow, source * self.quarter + entries] += strength
         if labels_only:
             slowest = head * self.width + half - 1
             for projection in (self.module.q_proj, self.module.k_proj):
@@ -153,10 +142,53 @@ class _Attention:
             self.module.k_proj.weight[slowest, self.mark] = 2.0
             self.module.q_proj.bias[slowest] = 4.8
 
-    def carry(self, head: int, source: slice, target: slice, gain: float) -> None:
+    def carry(self, head: int, source: int, target: int, gain: float) -> None:
         """What is attended to goes from one quarter of the stream to another, as it is."""
         import torch
 
-        entries = torch.arange(min(self.width, source.stop - source.start))
-        self.module.v_proj.weight[head * self.width + entries, source.start + entries] += 1.0
-        self.module.o_proj.weight[target.start + entries, head * self.width + entries] += gain
+        entries = torch.arange(min(self.width, self.quarter))
+        self.module.v_proj.weight[head * self.width + entries, source * self.quarter + entries] += 1.0
+        self.module.o_proj.weight[target * self.quarter + entries, head * self.width + entries] += gain
+
+
+def _what_came_after(attention: _Attention, head: int) -> None:
+    """Of an earlier token like this one."""
+    attention.match(head, TOKEN, BEFORE, 1.5)
+    attention.carry(head, TOKEN, TOKEN, 0.04)
+
+
+def _labels_after(attention: _Attention, head: int) -> None:
+    """Labels that had this token behind them."""
+    attention.match(head, TOKEN, BEHIND, 2.0, labels_only=True)
+    attention.carry(head, TOKEN, FOUND, 0.04)
+
+
+def _labels_of_like_words(attention: _Attention, head: int) -> None:
+    """Labels whose words were like those behind this place."""
+    attention.match(head, BEHIND, BEHIND, 1.5, labels_only=True)
+    attention.carry(head, TOKEN, TOKEN, 0.04)
+
+
+def _found_at_like_words(attention: _Attention, head: int) -> None:
+    """What was found where the words were like those behind this place."""
+    attention.match(head, BEHIND, BEHIND, 1.2)
+    attention.carry(head, FOUND, FOUND, 0.04)
+
+
+def _words_far_behind(attention: _Attention, head: int) -> None:
+    attention.look_behind(head, *FAR)
+    attention.carry(head, TOKEN, BEHIND, 0.06)
+
+
+def _gathered(attention: _Attention, head: int) -> None:
+    """What the words behind this place have found, in one of three windows."""
+    attention.look_behind(head, *WINDOWS[head % 4 + 1])
+    attention.carry(head, FOUND, TOKEN, 0.08)
+
+
+_BEGINNINGS = (
+    (_what_came_after, _labels_after, _labels_of_like_words, _words_far_behind),
+    (_gathered, _gathered, _gathered, _labels_of_like_words),
+    (_what_came_after, _labels_after, _labels_of_like_words, _found_at_like_words),
+)
+"""What the heads of the second, the third and each later layer begin as."""

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from batch import console
 from batch.entry import enter
 from finetune.embedder_command import embedder
 from finetune.watching import watched
@@ -53,15 +54,12 @@ def micro(
     minutes: Annotated[float, typer.Option(min=0.0, help="Stop after so many minutes, to go on another time; 0: never.")] = 0.0,
 ) -> None:
     """Train the small model from nothing on synthetic tickets. Resumable; checks itself on label sets it never sees."""
-    from rich.console import Console
-
     from finetune.pretraining import Plan, pretrain
 
     plan = replace(Plan(), steps=steps, batch=batch, seed=seed)
-    console = Console(stderr=True)
-    with watched(console, folder, steps, "validation_loss") as report:
+    with watched("validation_loss") as report:
         target = pretrain(plan, folder, report, workers=workers, minutes=minutes)
-    console.print(f"The checkpoint is in {target}." if target else f"Stopped in time; run it again to go on in {folder}.")
+    console.say(f"The checkpoint is in {target}." if target else f"Stopped in time; run it again to go on in {folder}.")
 
 
 @app.command(epilog="Example: python -m finetune synthesize --taxonomy var/taxonomy.yaml --n 500 > synthetic.jsonl")

@@ -4,8 +4,7 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,9 @@ from finetune.dataset import Card, read_card, read_lessons
 from finetune.promotion import Terms, challenger, version_checkpoint
 from finetune.registry import Registry
 from finetune.rendering import Written
-from finetune.runstate import Report, read_log
+from finetune.runstate import LOG, read_log
 from finetune.tuning import Plan, plan_of, tune
+from finetune.watching import watched
 from llm.champion import SHIPPED, Champion, adapter_digest, base_source, champion_file, digest_of, read_champion
 from llm.checkpoint import Checkpoint
 from llm.local import LocalModel
@@ -61,11 +61,11 @@ def train(
     folder = out or house.home / "finetune" / f"{card.task}-{card.digest}-{plan.digest}"
     lessons, validation = read_lessons(data, "train"), read_lessons(data, "validation")
     require_same_prompts(Checkpoint(source, plan.revision), card.template, card, lessons)
-    with _shown() as report:
+    with watched("label_accuracy") as report:
         tuned = tune(plan, card, lessons, validation, folder, source, report)
     seen = "".join(f"{one.text_digest}\n" for one in (*lessons, *validation))
     (tuned.adapter / TRAINED_ON).write_text(seen, encoding="utf-8")
-    log, tags = read_log(folder / "log.jsonl"), _tags(plan, card, tuned.adapter)
+    log, tags = read_log(folder / LOG), _tags(plan, card, tuned.adapter)
     files = describe(tuned, plan, card, folder, log, f"python -m finetune {' '.join(sys.argv[1:])}")
     if before is None or before.tags["digest"] != tags["digest"]:
         params = {**asdict(plan), "preset": preset, "learned": tuned.learned, "left_out": tuned.left_out}
@@ -99,26 +99,6 @@ def _tags(plan: Plan, card: Card, adapter: Path) -> dict[str, str]:
         "budget": str(card.budget),
         "data": card.digest,
     }
-
-
-@contextmanager
-def _shown() -> Iterator[Report]:
-    """Progress with the time left, on a terminal only; checks are lines."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    out = console.err()
-    columns = (TextColumn("Training"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
-    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-
-        def report(figures: dict[str, float]) -> None:
-            if "steps" in figures:
-                bar.update(task, completed=figures["step"], total=figures["steps"])
-            if "label_accuracy" in figures:
-                accuracy, loss = figures["label_accuracy"], figures["validation_loss"]
-                console.say(f"Step {figures['step']:.0f}: label accuracy {accuracy:.3f}, validation loss {loss:.4f}")
-
-        yield report
 
 
 def evaluate(config: Path | None, data: Path, json_out: Path | None, tracking: str) -> None:

@@ -12,7 +12,7 @@ the step.
 import json
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from core.errors import ModelError
 from core.text import fold
 from experts.encoder import native_bf16
 from finetune.kin import Kin
+from finetune.runstate import Report, Tensors, claim, noting
 from finetune.synthetic.pairs import pairs
 from knowledge.embedder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, PACKAGED, Embedder, as_read
 
@@ -60,9 +61,7 @@ class Plan:
     check_on: int = 256
 
 
-def train_embedder(
-    plan: Plan, folder: Path, report: Callable[[dict[str, float]], None], *, kin: Kin | None = None, minutes: float = 0.0
-) -> Path | None:
+def train_embedder(plan: Plan, folder: Path, report: Report, *, kin: Kin | None = None, minutes: float = 0.0) -> Path | None:
     """Train, or go on where `folder` was left; the finished adapter's folder, None where `minutes` ran out before.
 
     Raises:
@@ -70,24 +69,26 @@ def train_embedder(
     """
     import torch
 
-    _claim(plan, kin, folder)
+    claim({**asdict(plan), "kin": kin.digest if kin else ""}, folder)
     torch.manual_seed(plan.seed)
     embedder = Embedder(plan.model)
     teacher, student = embedder.load(), Embedder(plan.model).load()
     adapter = _add_adapter(student, plan)
     weights = {name: p for name, p in adapter.named_parameters() if p.requires_grad}
     optimiser = torch.optim.AdamW(weights.values(), lr=plan.rate, weight_decay=0.0)
-    start, since = _resume(weights, optimiser, folder), time.perf_counter()
+    state, since = Tensors(weights, [optimiser]), time.perf_counter()
+    start = state.resume(folder)[0].get("step", 0)
+    note = noting(folder, start, report)
     if start == 0:
-        report({"step": 0, **validate(student, teacher, plan)})
+        note({"step": 0, **validate(student, teacher, plan)})
     for step in range(start, plan.steps):
         for group in optimiser.param_groups:
             group["lr"] = plan.rate * _schedule(plan, step)
-        report({"step": step + 1, **_step(student, teacher, optimiser, plan, kin, step)})
+        note({"step": step + 1, "steps": plan.steps, **_step(student, teacher, optimiser, plan, kin, step)})
         late = 0.0 < minutes < (time.perf_counter() - since) / 60.0
         if late or (step + 1) % plan.check_every == 0 or step + 1 == plan.steps:
-            report({"step": step + 1, **validate(student, teacher, plan)})
-            _save(weights, optimiser, step + 1, folder)
+            note({"step": step + 1, **validate(student, teacher, plan)})
+            state.save(folder, {"step": step + 1})
         if late and step + 1 < plan.steps:
             return None
     return _finish(adapter, embedder.name, folder / "adapter")
@@ -227,44 +228,6 @@ def _add_adapter(model: "SentenceTransformer", plan: Plan) -> Any:  # noqa: ANN4
     except ValueError as error:
         reason = f"The embedding model {plan.model!r} can't be adapted: {error}."
         raise ModelError(reason, remedy="Use a BERT-like model, as the packaged one is.") from error
-
-
-def _claim(plan: Plan, kin: Kin | None, folder: Path) -> None:
-    """A folder holds one plan with one set of texts."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "plan.json"
-    wanted = {**asdict(plan), "kin": kin.digest if kin else ""}
-    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != wanted:
-        raise ModelError(f"{folder} holds a run with other settings.", remedy="Name another folder, or remove that one.")
-    file.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
-
-
-def _save(weights: "dict[str, torch.nn.Parameter]", optimiser: "torch.optim.Optimizer", step: int, folder: Path) -> None:
-    """Weights and moments as safetensors, written beside and then renamed: a kill leaves the old ones whole."""
-    from safetensors.torch import save_file
-
-    tensors = {f"weight/{name}": p.detach() for name, p in weights.items()}
-    for name, parameter in weights.items():
-        tensors |= {f"{kind}/{name}": value for kind, value in optimiser.state[parameter].items()}
-    beside = folder / "state.tmp"
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(beside), metadata={"step": str(step)})
-    beside.replace(folder / STATE)
-
-
-def _resume(weights: "dict[str, torch.nn.Parameter]", optimiser: "torch.optim.Optimizer", folder: Path) -> int:
-    """Put back what `_save` wrote; the step to go on with."""
-    from safetensors import safe_open
-
-    if not (folder / STATE).exists():
-        return 0
-    with safe_open(str(folder / STATE), "pt") as state:
-        for key in state.keys():  # noqa: SIM118 - no mapping
-            kind, _, name = key.partition("/")
-            if kind == "weight":
-                weights[name].data.copy_(state.get_tensor(key))
-            else:
-                optimiser.state[weights[name]][kind] = state.get_tensor(key)
-        return int(state.metadata()["step"])
 
 
 def _finish(adapter: Any, base: str, target: Path) -> Path:  # noqa: ANN401 - a peft model

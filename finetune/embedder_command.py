@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from batch import console
 from finetune.watching import watched
 from knowledge.embedder import PACKAGED
 
@@ -27,16 +28,13 @@ def embedder(
     minutes: Annotated[float, typer.Option(min=0.0, help="Stop after so many minutes, to go on another time; 0: never.")] = 0.0,
 ) -> None:
     """Train an adapter with which Spanish and English texts about the same incident are near each other. Resumable."""
-    from rich.console import Console
-
     from finetune.embedder import Plan, train_embedder
 
     plan = replace(Plan(), model=model, steps=steps, batch=batch, seed=seed)
-    console = Console(stderr=True)
     kin = read_kin(kb, field, model) if kb else None
-    with watched(console, folder, steps, "validation_top_1") as report:
+    with watched("validation_top_1") as report:
         target = train_embedder(plan, folder, report, kin=kin, minutes=minutes)
-    console.print(f"The adapter is in {target}." if target else f"Stopped in time; run it again to go on in {folder}.")
+    console.say(f"The adapter is in {target}." if target else f"Stopped in time; run it again to go on in {folder}.")
 
 
 def read_kin(home: Path, field: str, model: str) -> "Kin":

@@ -13,6 +13,7 @@ from typing import Any
 
 from core.errors import SettingsError
 from finetune.synthetic import Episode
+from llm.checkpoint import chat_text, messages
 from prompts.options import offered
 from prompts.prompt import Prompt
 from prompts.render import SUMMARY, VERDICTS, Question, Style, answer_text, render
@@ -104,11 +105,7 @@ class Teacher:
 
     def chat(self, prompt: Prompt) -> list[int]:
         """What is read before the answer, as `llm.checkpoint` reads it."""
-        messages = [
-            *([{"role": "system", "content": prompt.system}] if prompt.system else []),
-            {"role": "user", "content": prompt.user},
-        ]
-        return self._tokens(self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+        return self._tokens(chat_text(self.tokenizer, messages(prompt.system, prompt.user)))
 
     def _lesson(self, prompt: Prompt, labels: Mapping[str, str], summary: str, rng: random.Random) -> Lesson | None:
         read = self.chat(prompt)

@@ -5,7 +5,6 @@ without starting again. Optimisers: Muon (Jordan et al., 2024) for the layers' m
 random choice follows from the seed and the step.
 """
 
-import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,12 +12,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import ModelError
 from experts.encoder import native_bf16
 from finetune.architecture import Size, prepare, random_model
 from finetune.lessons import LABEL_WEIGHT, Lesson, Teacher
+from finetune.runstate import Report, Tensors, claim, noting
 from finetune.synthetic import Episode, episode, lookup
 from finetune.synthetic.deal import Split
+from finetune.synthetic.unfamiliar import unfamiliar
 from finetune.tokenizer import ALIASES, train_tokenizer
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ class Plan:
 
     The first `lookup_steps` go from episodes of a few words, `lookup_batch` a step, to whole ones; a tenth of the later steps
     keeps them. Up to `whole_steps` a prompt offers all labels of a field, then those that it would when it serves.
-    `critic_share` of the lessons judge a triage. `rate` is AdamW's; `matrix_rate` is Muon's, scaled to be like it.
+    `crowded_share` of the episodes have a long past, `unfamiliar_share` of all lessons are told in words that mean nothing, and
+    `critic_share` judge a triage. `rate` is AdamW's; `matrix_rate` is Muon's, scaled to be like it.
     """
 
     size: Size = field(default_factory=Size)
@@ -45,6 +46,8 @@ class Plan:
     lookup_batch: int = 24
     whole_steps: int = 400
     critic_share: float = 0.15
+    crowded_share: float = 0.6
+    unfamiliar_share: float = 0.5
     part: int = 2048
     longest: int = 768
     rate: float = 5e-4
@@ -58,9 +61,7 @@ class Plan:
     tokenizer_texts: int = 20_000
 
 
-def pretrain(
-    plan: Plan, folder: Path, report: Callable[[dict[str, float]], None], *, workers: int = 0, minutes: float = 0.0
-) -> Path | None:
+def pretrain(plan: Plan, folder: Path, report: Report, *, workers: int = 0, minutes: float = 0.0) -> Path | None:
     """Train, or go on where `folder` was left; the folder of the finished checkpoint, None where `minutes` ran out before.
 
     Raises:
@@ -68,7 +69,7 @@ def pretrain(
     """
     import torch
 
-    _claim(plan, folder)
+    claim(asdict(plan), folder, _FREE)
     tokenizer = _tokenizer(plan, folder)
     teacher = Teacher(tokenizer, TEMPLATE, CRITIC, tuple(f"<|{i}|>" for i in range(ALIASES)), plan.longest)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -76,18 +77,21 @@ def pretrain(
     prepare(model, tokenizer.convert_tokens_to_ids(list(teacher.aliases)))
     model = model.to(device).train()
     optimisers = _optimisers(model, plan)
-    start = _resume(model, optimisers, folder)
+    state = Tensors(dict(model.named_parameters()), optimisers)
+    start = state.resume(folder)[0].get("step", 0)
+    note = noting(folder, start, report)
     lessons = _batches(plan, teacher, start, workers)
     seen, since = 0, time.perf_counter()
     for step in range(start, plan.steps):
         loss, tokens = _step(model, optimisers, next(lessons), plan, step)
         seen += tokens
         if (step + 1) % 10 == 0:
-            report({"step": step + 1, "loss": loss, "tokens": seen, "tokens_per_s": seen / (time.perf_counter() - since)})
+            rate = seen / (time.perf_counter() - since)
+            note({"step": step + 1, "steps": plan.steps, "loss": loss, "tokens": seen, "tokens_per_s": rate})
         late = 0.0 < minutes < (time.perf_counter() - since) / 60.0
         if late or (step + 1) % plan.check_every == 0 or step + 1 == plan.steps:
-            report({"step": step + 1, **_validation(model, teacher, plan)})
-            _save(model, optimisers, step + 1, folder)
+            note({"step": step + 1, **_validation(model, teacher, plan)})
+            state.save(folder, {"step": step + 1})
         if late and step + 1 < plan.steps:
             return None
     return _finish(model, tokenizer, folder)
@@ -199,7 +203,14 @@ def _batch(plan: Plan, teacher: Teacher, step: int) -> list[Lesson]:
 def _lesson(plan: Plan, teacher: Teacher, make: Callable[[int, Split, int], Episode], split: Split, number: int) -> Lesson | None:
     rng = random.Random(f"{plan.seed} {split} {number}")
     teach = teacher.verdict if rng.random() < plan.critic_share else teacher.lesson
-    return teach(make(plan.seed, split, number), rng)
+    return teach(_told(plan, make, split, number, rng), rng)
+
+
+def _told(plan: Plan, make: Callable[[int, Split, int], Episode], split: Split, number: int, rng: random.Random) -> Episode:
+    """An episode of the kind asked for, in its own words or in others."""
+    crowded = make is episode and rng.random() < plan.crowded_share
+    one = episode(plan.seed, split, number, crowded=True) if crowded else make(plan.seed, split, number)
+    return unfamiliar(one, split, rng) if rng.random() < plan.unfamiliar_share else one
 
 
 def _validation(model: Any, teacher: Teacher, plan: Plan) -> dict[str, float]:  # noqa: ANN401 - a transformers model
@@ -240,18 +251,7 @@ def _optimisers(model: Any, plan: Plan) -> "tuple[torch.optim.Optimizer, torch.o
 
 
 _FREE = frozenset(("steps", "decay", "check_every", "check_on"))
-
-
-def _claim(plan: Plan, folder: Path) -> None:
-    """A folder holds one plan; more steps or other checks are no other plan."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "plan.json"
-    wanted = asdict(plan)
-    if file.exists():
-        found = json.loads(file.read_text(encoding="utf-8"))
-        if any(found.get(key) != value for key, value in wanted.items() if key not in _FREE):
-            raise ModelError(f"{folder} holds a run with other settings.", remedy="Name another folder, or remove that one.")
-    file.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
+"""More steps or other checks make no other plan."""
 
 
 def _tokenizer(plan: Plan, folder: Path) -> Any:  # noqa: ANN401 - a transformers tokenizer
@@ -270,40 +270,6 @@ def _texts(plan: Plan) -> Iterator[str]:
         yield f"{one.ticket.text}\n{one.summary}"
         yield from (f"{n.exemplar.text}\n{n.exemplar.resolution}" for n in one.neighbors[:2])
         yield " ".join(name for labels in one.taxonomy.fields.values() for label in labels.labels for name in label.names)
-
-
-def _save(model: Any, optimisers: "Sequence[torch.optim.Optimizer]", step: int, folder: Path) -> None:  # noqa: ANN401
-    """Weights and moments as safetensors, written beside and then renamed: a kill leaves the old ones whole."""
-    from safetensors.torch import save_file
-
-    names = {parameter: name for name, parameter in model.named_parameters()}
-    tensors = {f"weight/{name}": parameter.detach() for parameter, name in names.items()}
-    for optimiser in optimisers:
-        for parameter, state in optimiser.state.items():
-            tensors |= {f"{kind}/{names[parameter]}": value for kind, value in state.items()}
-    beside = folder / "state.tmp"
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(beside), metadata={"step": str(step)})
-    beside.replace(folder / "state.safetensors")
-
-
-def _resume(model: Any, optimisers: "Sequence[torch.optim.Optimizer]", folder: Path) -> int:  # noqa: ANN401
-    """Put back what `_save` wrote; the step to go on with."""
-    from safetensors import safe_open
-
-    file = folder / "state.safetensors"
-    if not file.exists():
-        return 0
-    parameters = dict(model.named_parameters())
-    owner = {id(p): optimiser for optimiser in optimisers for group in optimiser.param_groups for p in group["params"]}
-    with safe_open(str(file), "pt", device=str(model.device)) as state:
-        for key in state.keys():  # noqa: SIM118 - no mapping
-            kind, _, name = key.partition("/")
-            parameter = parameters[name]
-            if kind == "weight":
-                parameter.data.copy_(state.get_tensor(key))
-            else:
-                owner[id(parameter)].state[parameter][kind] = state.get_tensor(key)
-        return int(state.metadata()["step"])
 
 
 def _finish(model: Any, tokenizer: Any, folder: Path) -> Path:  # noqa: ANN401 - both from transformers

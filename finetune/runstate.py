@@ -1,45 +1,82 @@
 """The state of a training run on disk: which plan it is, how far it is, and the tensors to go on with. A kill leaves it whole."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from core.errors import ModelError
 
 if TYPE_CHECKING:
     import torch
 
-Report = Callable[[dict[str, float]], None]
+Report: TypeAlias = Callable[[dict[str, float]], None]
+"""Told the figures of a step by name, `step` among them."""
 STATE = "state.safetensors"
+LOG = "log.jsonl"
 
 
-@dataclass
-class Progress:
-    """Where a run is: steps done, the best check and what it had, checks since."""
-
-    step: int
-    best: dict[str, float]
-    waited: int = 0
-
-
-def trained(model: Any) -> "dict[str, torch.nn.Parameter]":  # noqa: ANN401
-    """The parameters that learn, by name: those of the adapter."""
-    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-
-
-def claim(plan: Mapping[str, object], folder: Path) -> None:
-    """A folder holds one plan. Raises ModelError where it holds another."""
+def claim(plan: Mapping[str, object], folder: Path, free: frozenset[str] = frozenset()) -> None:
+    """A folder holds one plan; what is `free` may change on the way. Raises ModelError where it holds another."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "plan.json"
-    if file.exists() and json.loads(file.read_text(encoding="utf-8")) != plan:
-        raise ModelError(f"{folder} holds a run with other settings or data.", remedy="Name another folder with --out.")
+    found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else dict(plan)
+    if {**found, **{key: plan[key] for key in free}} != plan:
+        raise ModelError(f"{folder} holds a run with other settings or data.", remedy="Name another folder, or remove that one.")
     file.write_text(json.dumps(plan, indent=1), encoding="utf-8")
 
 
-def noting(file: Path, report: Report) -> Report:
-    """A report that also goes to the log, a line of JSON each."""
+@dataclass(frozen=True, slots=True)
+class Tensors:
+    """What a run learns, by name, and the optimisers that each have some of it."""
+
+    learned: "Mapping[str, torch.nn.Parameter]"
+    optimisers: "Sequence[torch.optim.Optimizer]"
+
+    def save(self, folder: Path, about: Mapping[str, Any], best: "Mapping[str, torch.Tensor] | None" = None) -> None:
+        """Weights, moments, the best weights so far and a few words about them, written beside and then renamed."""
+        from safetensors.torch import save_file
+
+        names: dict[torch.Tensor, str] = {parameter: name for name, parameter in self.learned.items()}
+        tensors = {f"weight/{name}": parameter.detach() for parameter, name in names.items()}
+        tensors |= {f"best/{name}": tensor for name, tensor in (best or {}).items()}
+        for optimiser in self.optimisers:
+            for parameter, state in optimiser.state.items():
+                tensors |= {f"{kind}/{names[parameter]}": value for kind, value in state.items()}
+        beside = folder / "state.tmp"
+        contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        save_file(contiguous, str(beside), metadata={"about": json.dumps(about)})
+        beside.replace(folder / STATE)
+
+    def resume(self, folder: Path) -> "tuple[dict[str, Any], dict[str, torch.Tensor]]":
+        """Put back what `save` wrote: the words about it, none where there is no state, and the best weights."""
+        from safetensors import safe_open
+
+        file = folder / STATE
+        if not file.exists():
+            return {}, {}
+        owner = {id(p): optimiser for optimiser in self.optimisers for group in optimiser.param_groups for p in group["params"]}
+        best = {}
+        with safe_open(str(file), "pt") as state:
+            for key in state.keys():  # noqa: SIM118 - no mapping
+                kind, _, name = key.partition("/")
+                parameter, tensor = self.learned[name], state.get_tensor(key)
+                if kind == "weight":
+                    parameter.data.copy_(tensor)
+                elif kind == "best":
+                    best[name] = tensor.to(parameter.device)
+                else:  # an optimiser counts its steps on the CPU
+                    owner[id(parameter)].state[parameter][kind] = tensor if kind == "step" else tensor.to(parameter.device)
+            about: dict[str, Any] = json.loads(state.metadata()["about"])
+        return about, best
+
+
+def noting(folder: Path, step: int, report: Report) -> Report:
+    """A report that also goes to the folder's log, a line of JSON each; of a killed run's log what was saved at `step` stays."""
+    file = folder / LOG
+    kept = [line for line in read_log(file) if line["step"] <= step] if step else []
+    file.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
 
     def note(figures: dict[str, float]) -> None:
         with file.open("a", encoding="utf-8") as log:
@@ -47,12 +84,6 @@ def noting(file: Path, report: Report) -> Report:
         report(figures)
 
     return note
-
-
-def trim(file: Path, step: int) -> None:
-    """Of the log of a killed run keep what the state knows of."""
-    lines = read_log(file) if step else []
-    file.write_text("".join(json.dumps(line) + "\n" for line in lines if line["step"] <= step), encoding="utf-8")
 
 
 def read_log(file: Path) -> list[dict[str, float]]:
@@ -64,60 +95,3 @@ def read_log(file: Path) -> list[dict[str, float]]:
         except json.JSONDecodeError:
             break
     return lines
-
-
-def weights(model: Any) -> "dict[str, torch.Tensor]":  # noqa: ANN401
-    """A copy of what has been learned."""
-    return {name: parameter.detach().clone() for name, parameter in trained(model).items()}
-
-
-def put(model: Any, kept: "Mapping[str, torch.Tensor]") -> None:  # noqa: ANN401
-    """Put a copy back."""
-    parameters = trained(model)
-    for name, tensor in kept.items():
-        parameters[name].data.copy_(tensor)
-
-
-def save(
-    model: Any,  # noqa: ANN401
-    optimiser: "torch.optim.Optimizer",
-    progress: Progress,
-    best: "Mapping[str, torch.Tensor]",
-    folder: Path,
-) -> None:
-    """Weights, the best ones and moments, written beside and then renamed: a kill leaves the old state whole."""
-    from safetensors.torch import save_file
-
-    tensors = {f"best/{name}": tensor for name, tensor in best.items()}
-    for name, parameter in trained(model).items():
-        tensors[f"weight/{name}"] = parameter.detach()
-        tensors |= {f"{kind}/{name}": value for kind, value in optimiser.state[parameter].items()}
-    beside = folder / "state.tmp"
-    about = {"progress": json.dumps(asdict(progress))}
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, str(beside), metadata=about)
-    beside.replace(folder / STATE)
-
-
-def resume(
-    model: Any,  # noqa: ANN401
-    optimiser: "torch.optim.Optimizer",
-    folder: Path,
-) -> "tuple[Progress, dict[str, torch.Tensor]]":
-    """Put back what `save` wrote: how far it was, and the best weights."""
-    from safetensors import safe_open
-
-    file = folder / STATE
-    if not file.exists():
-        return Progress(0, {}), {}
-    parameters, best = trained(model), {}
-    with safe_open(str(file), "pt", device=str(model.device)) as state:
-        for key in state.keys():  # noqa: SIM118 - no mapping
-            kind, _, name = key.partition("/")
-            tensor = state.get_tensor(key)
-            if kind == "best":
-                best[name] = tensor
-            elif kind == "weight":
-                parameters[name].data.copy_(tensor)
-            else:
-                optimiser.state[parameters[name]][kind] = tensor.cpu() if kind == "step" else tensor
-        return Progress(**json.loads(state.metadata()["progress"])), best

@@ -8,8 +8,8 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from finetune.dataset import Card, prompts_of
 from finetune.lessons import Lesson
 from finetune.pretraining import _parts, read
 from finetune.rendering import Written
-from finetune.runstate import Progress, Report, claim, noting, put, resume, save, trained, trim, weights
+from finetune.runstate import Report, Tensors, claim, noting
 from finetune.teaching import all_taught
 from llm.checkpoint import Checkpoint, Precision
 from llm.local import LocalModel
@@ -101,6 +101,15 @@ def tune(
     return Tuned(_finish(run.model, folder), progress.best, len(lessons), left_out, progress.step)
 
 
+@dataclass
+class Progress:
+    """Where a run is: steps done, the best check and what it had, checks since."""
+
+    step: int = 0
+    best: dict[str, float] = field(default_factory=dict)
+    waited: int = 0
+
+
 class _Run:
     """One run: what it learns from, what it is checked on, and where it is."""
 
@@ -119,10 +128,12 @@ class _Run:
         self.model = model
         self._plan, self._card, self._folder, self._checkpoint = plan, card, folder, checkpoint
         self._lessons, self._held, self._asked = lessons, held, asked
-        self._optimiser = _optimiser(model, plan)
-        self._progress, self._best = resume(model, self._optimiser, folder)
-        trim(folder / "log.jsonl", self._progress.step)
-        self._note = noting(folder / "log.jsonl", report)
+        learned = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+        self._optimiser = _optimiser(learned.values(), plan)
+        self._tensors = Tensors(learned, [self._optimiser])
+        about, self._best = self._tensors.resume(folder)
+        self._progress = Progress(**about)
+        self._note = noting(folder, self._progress.step, report)
         self._per_epoch = -(-len(lessons) // plan.batch)
         self._steps = self._per_epoch * plan.epochs
 
@@ -136,8 +147,9 @@ class _Run:
             if progress.step % self._per_epoch == 0:
                 self._compared(self._checked())
             if progress.step % self._per_epoch == 0 or progress.step % self._plan.save_every == 0:
-                save(self.model, self._optimiser, progress, self._best, self._folder)
-        put(self.model, self._best)
+                self._tensors.save(self._folder, asdict(progress), self._best)
+        for name, tensor in self._best.items():
+            self._tensors.learned[name].data.copy_(tensor)
         return progress
 
     def _learned(self) -> None:
@@ -157,7 +169,8 @@ class _Run:
 
     def _compared(self, figures: dict[str, float]) -> None:
         if _better(figures, self._progress.best):
-            self._progress.best, self._progress.waited, self._best = figures, 0, weights(self.model)
+            self._progress.best, self._progress.waited = figures, 0
+            self._best = {name: parameter.detach().clone() for name, parameter in self._tensors.learned.items()}
         else:
             self._progress.waited += 1
 
@@ -195,10 +208,10 @@ def _adapted(checkpoint: Checkpoint, plan: Plan) -> Any:  # noqa: ANN401 - a pef
         raise ModelError(f"{plan.base} can't be adapted: {error}.", remedy="Use a common causal language model.") from error
 
 
-def _optimiser(model: Any, plan: Plan) -> "torch.optim.Optimizer":  # noqa: ANN401
+def _optimiser(learned: "Iterable[torch.nn.Parameter]", plan: Plan) -> "torch.optim.Optimizer":
     import torch
 
-    return torch.optim.AdamW(list(trained(model).values()), lr=plan.rate, betas=(0.9, 0.99), weight_decay=plan.weight_decay)
+    return torch.optim.AdamW(learned, lr=plan.rate, betas=(0.9, 0.99), weight_decay=plan.weight_decay)
 
 
 def _batch(lessons: Sequence[Lesson], plan: Plan, step: int, per_epoch: int) -> list[Lesson]:
@@ -233,8 +246,8 @@ def _learn(
         loss = (said.losses * said.weights).sum() / counted
         loss.backward()  # type: ignore[no-untyped-call]
         total += loss.item()
-    torch.nn.utils.clip_grad_norm_(list(trained(model).values()), 1.0)
     for group in optimiser.param_groups:
+        torch.nn.utils.clip_grad_norm_(group["params"], 1.0)
         group["lr"] = plan.rate * _schedule(plan, step, steps)
     optimiser.step()
     optimiser.zero_grad(set_to_none=True)

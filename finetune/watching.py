@@ -1,33 +1,30 @@
-"""A long training as a person watches it: a bar on a terminal, every line kept, the checks said."""
+"""A long training as a person watches it: a bar with the time left on a terminal, and its checks as lines."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-Report: TypeAlias = Callable[[Mapping[str, float]], None]
+from batch import console
+from finetune.runstate import Report
 
 
 @contextmanager
-def watched(console: "Console", folder: Path, steps: int, check: str) -> Iterator[Report]:
-    """A report for a trainer. Every call is a line of `folder`/log.jsonl; those with a figure named `check` are said as well."""
+def watched(check: str) -> Iterator[Report]:
+    """A report for a trainer, which gives `step` and `steps` with its figures; those with one named `check` are said."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    folder.mkdir(parents=True, exist_ok=True)
+    out = console.err()
     columns = (TextColumn("Training"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar, (folder / "log.jsonl").open("a") as log:
-        task = bar.add_task("", total=steps)
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
+        task = bar.add_task("", total=None)
 
-        def report(figures: Mapping[str, float]) -> None:
-            bar.update(task, completed=figures["step"])
-            log.write(json.dumps(dict(figures)) + "\n")
-            log.flush()
+        def report(figures: dict[str, float]) -> None:
+            if "steps" in figures:
+                bar.update(task, completed=figures["step"], total=figures["steps"])
             if check in figures:
-                shown = ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items() if name != "step")
-                console.print(f"Step {figures['step']:.0f}: {shown}")
+                shown = (f"{name.replace('_', ' ')} {value:.4f}" for name, value in figures.items() if name not in _COUNTS)
+                console.say(f"Step {figures['step']:.0f}: {', '.join(shown)}")
 
         yield report
+
+
+_COUNTS = frozenset(("step", "steps"))

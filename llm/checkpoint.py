@@ -95,11 +95,11 @@ class Checkpoint:
 
     def chat(self, system: str, user: str) -> list[int]:
         """What is read before the answer begins."""
-        return self.turns([*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": user}])
+        return self.encode(chat_text(self.tokenizer, messages(system, user)))
 
     def turns(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         """A chat in the form that the model was trained on, up to where the answer begins."""
-        return self.encode(self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+        return self.encode(chat_text(self.tokenizer, messages))
 
     @cached_property
     def alias_ids(self) -> dict[str, int]:
@@ -130,6 +130,17 @@ class Checkpoint:
         from llguidance.hf import from_tokenizer
 
         return from_tokenizer(self.tokenizer, n_vocab=int(self.model.config.vocab_size))
+
+
+def messages(system: str, user: str) -> list[dict[str, str]]:
+    """A prompt as a chat."""
+    return [*([{"role": "system", "content": system}] if system else []), {"role": "user", "content": user}]
+
+
+def chat_text(tokenizer: Any, turns: Sequence[Mapping[str, str]]) -> str:  # noqa: ANN401 - a transformers tokenizer
+    """A chat in the form that the model was trained on, up to where the answer begins."""
+    text: str = tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=True)
+    return text
 
 
 def nf4() -> Any:  # noqa: ANN401 - a transformers configuration, whose types are imported late

@@ -17,7 +17,13 @@ from finetune.synthetic.retrieval import made_telling, past, similarity
 from finetune.synthetic.taxonomies import Plan, Scheme, build_scheme
 
 LABEL_NOISE = 0.03
-"""Share of an exemplar's labels that are wrong."""
+"""Share of an exemplar's labels that are wrong, at a tidy desk."""
+UNTIDY = (0.03, 0.1, 0.2, 0.35)
+"""The same at desks with a long past, each as often."""
+CROWD = 3
+"""How many times as much there is to find in a long past."""
+SHOWN = 8
+"""Exemplars of an episode, at most."""
 UNLABELLED = 0.02
 """Share of an exemplar's labels that are missing."""
 WITHHELD = 0.15
@@ -29,7 +35,7 @@ _NAMESPACE = uuid.UUID("6f1d9e1e-54a6-5c39-9d1c-0d0c5f8a7b11")
 class Episode:
     """One lesson. `gold` has the right label of every field that can be known, by name, definition or exemplar.
 
-    `neighbors` are nearest first, at most eight; `summary` is one line of at most 120 characters in the ticket's language.
+    `neighbors` are nearest first, at most SHOWN; `summary` is one line of at most 120 characters in the ticket's language.
     """
 
     taxonomy: Taxonomy
@@ -44,8 +50,21 @@ def episodes(seed: int, split: Split, start: int = 0) -> Iterator[Episode]:
     return (episode(seed, split, number) for number in count(start))
 
 
-def episode(seed: int, split: Split, number: int, intensity: float = 1.0) -> Episode:
-    """The episode with this number. `intensity` is that of the noise, see `noise.noisy`."""
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """What the past is like: noise of its texts (see `noise.noisy`), share of wrong labels, how many times it is searched."""
+
+    intensity: float
+    label_noise: float = LABEL_NOISE
+    drawn: int = 1
+
+
+def episode(seed: int, split: Split, number: int, intensity: float = 1.0, *, crowded: bool = False) -> Episode:
+    """The episode with this number. `intensity` is that of the noise, see `noise.noisy`.
+
+    With `crowded` the exemplars are the nearest of a long past whose labels were given with more or less care: most are like the
+    ticket, no single one can be trusted, and those that agree count.
+    """
     rng = random.Random(f"{seed}/{split}/{number}")
     words = lexicon(split)
     while True:
@@ -53,7 +72,8 @@ def episode(seed: int, split: Split, number: int, intensity: float = 1.0) -> Epi
         scheme = build_scheme(rng, words, world)
         world = replace(world, always=scheme.always)
         ticket = draw(rng, world)
-        neighbors = _neighbors(rng, words, world, scheme, ticket, intensity)
+        desk = _Desk(intensity, rng.choice(UNTIDY), CROWD) if crowded else _Desk(intensity)
+        neighbors = _neighbors(rng, words, world, scheme, ticket, desk)
         gold = {plan.field: plan.label(ticket) for plan in scheme.plans if _known(plan, ticket, neighbors)}
         if gold:
             return _episode(rng, words, scheme, ticket, f"{split}-{number}", gold, neighbors, intensity)
@@ -71,9 +91,8 @@ def _episode(
 ) -> Episode:
     text = rendered(ticket, words, rng)
     subject, body = noisy(text.subject, text.body, ticket.language, rng, intensity)
-    nearest = sorted((one.neighbor for one in neighbors), key=lambda n: -n.similarity)
     clean = CleanTicket(id=name, subject=subject, body=body, language=ticket.language)
-    return Episode(scheme.taxonomy, clean, gold, tuple(nearest), text.summary)
+    return Episode(scheme.taxonomy, clean, gold, tuple(one.neighbor for one in neighbors), text.summary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +101,16 @@ class _Past:
     neighbor: Neighbor
 
 
-def _neighbors(
-    rng: random.Random, words: Lexicon, world: World, scheme: Scheme, ticket: Incident, intensity: float
-) -> list[_Past]:
-    """Exemplars that explain what names do not; at times without the right label of one field."""
+def _neighbors(rng: random.Random, words: Lexicon, world: World, scheme: Scheme, ticket: Incident, desk: _Desk) -> list[_Past]:
+    """Exemplars that explain what names do not, the nearest first; at times without the right label of one field."""
     unread = [plan for plan in scheme.plans if not plan.readable(ticket)]
-    incidents = made_telling(rng, world, ticket, past(rng, world, ticket), unread)
-    known = [_exemplar(rng, words, scheme, ticket, one, intensity) for one in incidents]
+    drawn = [one for _ in range(desk.drawn) for one in past(rng, world, ticket)]
+    incidents = made_telling(rng, world, ticket, drawn, unread)
+    known = [_exemplar(rng, words, scheme, ticket, one, desk) for one in incidents]
     if rng.random() < WITHHELD:
         plan = rng.choice(scheme.plans)
         known = [one for one in known if one.neighbor.exemplar.labels.get(plan.field) != plan.label(ticket)]
-    return known
+    return sorted(known, key=lambda one: -one.neighbor.similarity)[:SHOWN]
 
 
 def _known(plan: Plan, ticket: Incident, neighbors: Sequence[_Past]) -> bool:
@@ -103,12 +121,10 @@ def _known(plan: Plan, ticket: Incident, neighbors: Sequence[_Past]) -> bool:
     )
 
 
-def _exemplar(
-    rng: random.Random, words: Lexicon, scheme: Scheme, ticket: Incident, incident: Incident, intensity: float
-) -> _Past:
+def _exemplar(rng: random.Random, words: Lexicon, scheme: Scheme, ticket: Incident, incident: Incident, desk: _Desk) -> _Past:
     text = rendered(incident, words, rng)
-    subject, body = noisy(text.subject, text.body, incident.language, rng, intensity)
-    labels = {plan.field: _observed(rng, plan, incident) for plan in scheme.plans if rng.random() >= UNLABELLED}
+    subject, body = noisy(text.subject, text.body, incident.language, rng, desk.intensity)
+    labels = {plan.field: _observed(rng, plan, incident, desk.label_noise) for plan in scheme.plans if rng.random() >= UNLABELLED}
     found = Exemplar(
         id=str(uuid.uuid5(_NAMESPACE, f"{subject}\n{body}")),
         subject=subject,
@@ -120,8 +136,8 @@ def _exemplar(
     return _Past(incident, Neighbor(found, similarity(rng, ticket, incident)))
 
 
-def _observed(rng: random.Random, plan: Plan, incident: Incident) -> str:
-    if rng.random() < LABEL_NOISE:
+def _observed(rng: random.Random, plan: Plan, incident: Incident, noise: float) -> str:
+    if rng.random() < noise:
         return rng.choice(plan.labelling.labels).name
     return plan.label(incident)
 

@@ -58,7 +58,7 @@ def _themes(rng: random.Random, split: Split, fields: Sequence[str]) -> list[_Th
     themes: list[_Theme] = []
     count = rng.randint(2, 6)
     while len(themes) < count:
-        words = rng.sample(_words(split, rng.choice(LANGUAGES)), rng.randint(1, 2))
+        words = rng.sample(vocabulary(split, rng.choice(LANGUAGES)), rng.randint(1, 2))
         labels = {field: words[0].capitalize() if rng.random() < NAMED else _nonsense(rng, split) for field in fields}
         if all(labels[f] != one.labels[f] for one in themes for f in fields):
             themes.append(_Theme(labels, words))
@@ -77,12 +77,12 @@ def _neighbor(rng: random.Random, split: Split, name: str, theme: _Theme, keywor
 
 
 def _text(rng: random.Random, split: Split, keyword: str, language: str, more: int) -> str:
-    words = [*rng.sample(_words(split, language), more), keyword]
+    words = [*rng.sample(vocabulary(split, language), more), keyword]
     return " ".join(rng.sample(words, len(words)))
 
 
 @cache
-def _words(split: Split, language: str) -> tuple[str, ...]:
+def vocabulary(split: Split, language: str) -> tuple[str, ...]:
     """Words of four letters or more that the symptoms are told with."""
     told = (text for one in lexicon(split).symptoms.values() for texts in (one.names, one.says) for text in texts[language])
     return tuple(sorted({word.lower() for text in told for word in _WORD.findall(text)}))
