@@ -34,13 +34,9 @@ class Masks:
         """Whether this row goes on."""
         return not self._done[row]
 
-    def allowed(self, vocabulary: int) -> NDArray[np.bool_]:
-        """(rows, vocabulary): the tokens that may come next; anything where a row is at its end, since nobody reads it."""
-        mask = np.ones((len(self._matchers), vocabulary), dtype=np.bool_)
-        for row, matcher in enumerate(self._matchers):
-            if not self._done[row]:
-                mask[row] = legal(matcher, vocabulary)
-        return mask
+    def legal(self, row: int, vocabulary: int) -> NDArray[np.bool_]:
+        """The tokens that may come next in a running row, shape (vocabulary,)."""
+        return legal(self._matchers[row], vocabulary)
 
     def stop(self, row: int) -> None:
         """This row is at its end, whatever the grammar still wants."""

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from core.errors import ModelError
 from llm.base import Answer
 from llm.checkpoint import Checkpoint
+from llm.writing import GUESSED, Writing
 from prompts.prompt import Prompt, allowed, skeleton
 
 if TYPE_CHECKING:
     import torch
 
-LONGEST_LOOP = 6
 Floats: TypeAlias = NDArray[np.float64]
 
 
@@ -100,43 +100,33 @@ class LocalModel:
             for number in range(len(prompts[0].choices)):
                 following = encode(pieces[number + 1]) if number + 1 < len(pieces) else []
                 aliases = [
-                    _choose(prompt, number, row, answer, self._checkpoint.alias_ids)
+                    _choose(prompt, number, row[-1], answer, self._checkpoint.alias_ids)
                     for prompt, row, answer in zip(prompts, logits, chosen, strict=True)
                 ]
                 forced += len(following)
                 if number + 1 < len(prompts[0].choices) or prompts[0].free:
                     logits = walk.read([[alias, *following] for alias in aliases])
-            texts = self._written(prompts, logits, walk) if prompts[0].free else [("", 0)] * len(prompts)
+            texts = self._written(prompts, read, logits, walk) if prompts[0].free else [("", 0)] * len(prompts)
         return [
             _answer(prompt, answer, text, len(tokens), forced, generated + len(prompt.choices))
             for prompt, answer, (text, generated), tokens in zip(prompts, chosen, texts, read, strict=True)
         ]
 
-    def _written(self, prompts: Sequence[Prompt], logits: "torch.Tensor", walk: "_Walk") -> list[tuple[str, int]]:
-        """Greedy free text under a grammar: one line, no quotes, at most so many characters; (text, tokens) of each.
-
-        A text that has begun to go round in circles ends there: it would go on to the last character that is allowed.
-        """
-        import torch
-
+    def _written(
+        self, prompts: Sequence[Prompt], read: Sequence[Sequence[int]], logits: "torch.Tensor", walk: "_Walk"
+    ) -> list[tuple[str, int]]:
+        """Free text: one line, no quotes, at most so many characters; (text, tokens) of each."""
         free = prompts[0].free
         if free is None:
             raise ValueError("no free text was asked for")
-        masks = self._checkpoint.one_line(free.longest, len(prompts))
-        written: list[list[int]] = [[] for _ in prompts]
-        while not masks.finished():
-            allowed_now = torch.from_numpy(masks.allowed(logits.shape[-1])).to(logits.device)
-            tokens = logits.masked_fill(~allowed_now, float("-inf")).argmax(dim=-1).tolist()
-            for row, token in enumerate(tokens):
-                if masks.running(row):
-                    written[row].append(token)
-                    masks.consume(row, token)
-                    if again := looping(written[row]):
-                        del written[row][-again:]
-                        masks.stop(row)
-            if not masks.finished():
-                logits = walk.read([[token] for token in tokens])
-        return [(_line(self._checkpoint.decode(tokens)), len(tokens)) for tokens in written]
+        writing = Writing(self._checkpoint.one_line(free.longest, len(prompts)), read)
+        while True:
+            for row in (row for row in range(len(prompts)) if writing.masks.running(row)):
+                wrong = writing.take(row, logits[row, -1 - len(writing.guesses[row]) :])
+                walk.forget(row, wrong)
+            if writing.masks.finished():
+                return [(_line(self._checkpoint.decode(tokens)), len(tokens)) for tokens in writing.written]
+            logits = walk.read([writing.unread(row) for row in range(len(prompts))], 1 + GUESSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,18 +158,6 @@ def _answer(prompt: Prompt, chosen: _Chosen, text: str, read: int, forced: int, 
     return Answer(chosen.labels, chosen.log_probs, text, completion, read, forced, generated)
 
 
-def looping(tokens: Sequence[int]) -> int:
-    """How many of the last tokens only say again what was said before them; 0 where none do.
-
-    Three times for two to six tokens; six times for one, which may be a digit of a number.
-    """
-    for period in range(1, LONGEST_LOOP + 1):
-        said = (6 if period == 1 else 3) * period
-        if len(tokens) >= said and all(tokens[-i] == tokens[-i - period] for i in range(1, said - period + 1)):
-            return said - period
-    return 0
-
-
 def _line(text: str) -> str:
     """What was written before the closing quote, on one line."""
     return " ".join(text.partition('"')[0].split())
@@ -194,8 +172,8 @@ class _Walk:
         self._cache: Any = None
         self._mask: torch.Tensor | None = None
 
-    def read(self, rows: Sequence[Sequence[int]]) -> "torch.Tensor":
-        """Read more tokens of each row, as many of each after the first time; the next token's logits (rows, vocabulary)."""
+    def read(self, rows: Sequence[Sequence[int]], last: int = 1) -> "torch.Tensor":
+        """Read more tokens of each row, perhaps none; the logits after at most the `last` of them (rows, last, vocabulary)."""
         import torch
 
         longest = max(map(len, rows))
@@ -210,8 +188,13 @@ class _Walk:
             position_ids=positions,
             past_key_values=self._cache,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=last,
         )
         self._cache = out.past_key_values
-        logits: torch.Tensor = out.logits[:, -1, :]
+        logits: torch.Tensor = out.logits
         return logits
+
+    def forget(self, row: int, count: int) -> None:
+        """As if the last `count` tokens of a row had not been read: nothing looks at them, and they take no place."""
+        if count and self._mask is not None:
+            self._mask[row, -count:] = 0

@@ -11,7 +11,8 @@ import pytest
 from core.errors import ModelError
 from llm.base import Answer
 from llm.checkpoint import Checkpoint
-from llm.local import LocalModel, looping
+from llm.local import LocalModel
+from llm.writing import looping
 from prompts.prompt import Prompt, skeleton
 from prompts.render import Style, render
 from tests.llm.model_examples import tiny_checkpoint, tiny_model
