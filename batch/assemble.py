@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SHIPPED = "shipped"
 """The language model that comes with the project, as settings name it."""
-SHIPPED_TEMPLATE = "compact.v1"
+SHIPPED_TEMPLATE = "compact.v2"
 SHIPPED_BUDGET = 620
 """Tokens of a prompt that the shipped model was trained on."""
 EXAMPLES = Path(__file__).resolve().parent.parent / "mocks" / "examples"

@@ -68,7 +68,7 @@ class LanguageSettings(_Section):
     revision: str = Field("", description="pinned revision of a hub model")
     adapter: str = Field("", description="folder of a PEFT adapter")
     precision: Literal["fp32", "bf16", "nf4"] = Field("fp32", description="fp32, bf16 or nf4 (4 bit, bitsandbytes)")
-    template: str = Field("triage.v1", description="triage.v1, or compact.v1 for models trained on it, as the shipped one is")
+    template: str = Field("triage.v1", description="triage.v1, or compact.v2 for models trained on it, as the shipped one is")
     budget: int = Field(1500, ge=200, description="tokens of a prompt; at most 620 for the shipped model")
     batch_size: int = Field(16, ge=1, description="prompts read at a time")
     options: int = Field(6, ge=2, le=60, description="labels offered for each field")

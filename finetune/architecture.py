@@ -21,6 +21,8 @@ FAR = (30.0, 22.0, 12.0)
 """The window of one head of the second layer, for long texts."""
 MARK = 0.06
 """The entry that labels have in common, three times an embedding's others."""
+NEAR = 0.12
+"""The entry of the nearest similarity; the others have less of it, by their tenths."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +61,17 @@ def random_model(size: Size, tokenizer: "PreTrainedTokenizerFast", seed: int) ->
     return Qwen2ForCausalLM(config)
 
 
-def prepare(model: "Qwen2ForCausalLM", labels: Sequence[int]) -> None:
+def prepare(model: "Qwen2ForCausalLM", labels: Sequence[int], similarities: Sequence[int]) -> None:
     """Let training begin where exemplars can be read, instead of waiting for it to find out how.
 
     The residual stream is four quarters: what a token is, which labels it has been seen with, the token before it, and the words
-    behind it. `labels`, the tokens that stand for labels, have one entry in common. Attention by position fills the last two
-    quarters; then each word looks for labels that had it behind them, and each place gathers what its words have found. Other
-    heads find what came after an earlier token like this one (Olsson et al., "In-context learning and induction heads", 2022),
-    or labels whose words were like these. Feed-forward layers begin at zero. All of it is free to be unlearned. In the manner of
-    Trockman & Kolter, "Mimetic initialization", 2023; docs/LOG.md has what it gives.
+    behind it. `labels`, the tokens that stand for labels, have one entry in common, and `similarities`, the tokens of the tenths
+    of a cosine from 0 on, another, the more the nearer. Attention by position fills the last two quarters; then each word looks
+    for labels that had it behind them, and each place gathers what its words have found. Other heads find what came after an
+    earlier token like this one (Olsson et al., "In-context learning and induction heads", 2022), labels whose words were like
+    these, or all labels by the similarity before them, which is a vote of the exemplars. Feed-forward layers begin at zero. All
+    of it is free to be unlearned. In the manner of Trockman & Kolter, "Mimetic initialization", 2023; docs/LOG.md has what it
+    gives.
     """
     import torch
 
@@ -77,8 +81,9 @@ def prepare(model: "Qwen2ForCausalLM", labels: Sequence[int]) -> None:
         model.model.norm.weight.fill_(3.0)  # so that small embeddings can still be sure of a token
         embedded = model.model.embed_tokens.weight
         embedded[:, quarter:] *= 0.2
-        embedded[:, first.mark] = 0.0
+        embedded[:, [first.near, first.mark]] = 0.0
         embedded[list(labels), first.mark] = MARK
+        embedded[list(similarities), first.near] = NEAR * torch.arange(len(similarities)) / (len(similarities) - 1)
         for layer in model.model.layers:
             layer.self_attn.o_proj.weight.zero_()
             layer.mlp.down_proj.weight.zero_()
@@ -108,6 +113,11 @@ class _Attention:
     def mark(self) -> int:
         """The entry of the stream that labels have in common: the last of the first quarter."""
         return self.quarter - 1
+
+    @property
+    def near(self) -> int:
+        """The entry that similarities have in common: the last but one of a quarter."""
+        return self.quarter - 2
 
     def look_behind(self, head: int, behind: float, wide: float, sharp: float) -> None:
         """Attention by distance alone: rotary pairs, whose product is a cosine of the distance, peak together at `behind`."""
@@ -142,6 +152,15 @@ class _Attention:
             self.module.k_proj.weight[slowest, self.mark] = 2.0
             self.module.q_proj.bias[slowest] = 4.8
 
+    def weigh(self, head: int) -> None:
+        """Attention to labels by the similarity that stands before them, wherever this place is and whatever it holds."""
+        self.match(head, BEHIND, BEHIND, 0.0, labels_only=True)
+        last = (head + 1) * self.width - 1
+        for projection in (self.module.q_proj, self.module.k_proj):
+            projection.weight[last] = 0.0
+        self.module.k_proj.weight[last, BEFORE * self.quarter + self.near] = 2.0
+        self.module.q_proj.bias[last] = 3.0
+
     def carry(self, head: int, source: int, target: int, gain: float) -> None:
         """What is attended to goes from one quarter of the stream to another, as it is."""
         import torch
@@ -154,7 +173,7 @@ class _Attention:
 def _what_came_after(attention: _Attention, head: int) -> None:
     """Of an earlier token like this one."""
     attention.match(head, TOKEN, BEFORE, 1.5)
-    attention.carry(head, TOKEN, TOKEN, 0.04)
+    attention.carry(head, TOKEN, TOKEN, 0.01)
 
 
 def _labels_after(attention: _Attention, head: int) -> None:
@@ -169,10 +188,10 @@ def _labels_of_like_words(attention: _Attention, head: int) -> None:
     attention.carry(head, TOKEN, TOKEN, 0.04)
 
 
-def _found_at_like_words(attention: _Attention, head: int) -> None:
-    """What was found where the words were like those behind this place."""
-    attention.match(head, BEHIND, BEHIND, 1.2)
-    attention.carry(head, FOUND, FOUND, 0.04)
+def _votes(attention: _Attention, head: int) -> None:
+    """Labels of exemplars, by their similarity."""
+    attention.weigh(head)
+    attention.carry(head, TOKEN, TOKEN, 0.04)
 
 
 def _words_far_behind(attention: _Attention, head: int) -> None:
@@ -183,12 +202,12 @@ def _words_far_behind(attention: _Attention, head: int) -> None:
 def _gathered(attention: _Attention, head: int) -> None:
     """What the words behind this place have found, in one of three windows."""
     attention.look_behind(head, *WINDOWS[head % 4 + 1])
-    attention.carry(head, FOUND, TOKEN, 0.08)
+    attention.carry(head, FOUND, TOKEN, 0.02)
 
 
 _BEGINNINGS = (
     (_what_came_after, _labels_after, _labels_of_like_words, _words_far_behind),
     (_gathered, _gathered, _gathered, _labels_of_like_words),
-    (_what_came_after, _labels_after, _labels_of_like_words, _found_at_like_words),
+    (_what_came_after, _labels_after, _labels_of_like_words, _votes),
 )
 """What the heads of the second, the third and each later layer begin as."""

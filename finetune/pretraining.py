@@ -19,13 +19,13 @@ from finetune.runstate import Report, Tensors, claim, noting
 from finetune.synthetic import Episode, episode, lookup
 from finetune.synthetic.deal import Split
 from finetune.synthetic.unfamiliar import unfamiliar
-from finetune.tokenizer import ALIASES, train_tokenizer
+from finetune.tokenizer import ALIASES, BUCKETS, train_tokenizer
 
 if TYPE_CHECKING:
     import torch
 
-TEMPLATE = "compact.v1"
-CRITIC = "compact-critic.v1"
+TEMPLATE = "compact.v2"
+CRITIC = "compact-critic.v2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ def pretrain(plan: Plan, folder: Path, report: Report, *, workers: int = 0, minu
     teacher = Teacher(tokenizer, TEMPLATE, CRITIC, tuple(f"<|{i}|>" for i in range(ALIASES)), plan.longest)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model: Any = random_model(plan.size, tokenizer, plan.seed)
-    prepare(model, tokenizer.convert_tokens_to_ids(list(teacher.aliases)))
+    near = [f"<|near{tenth}|>" for tenth in range(BUCKETS)]
+    prepare(model, tokenizer.convert_tokens_to_ids(list(teacher.aliases)), tokenizer.convert_tokens_to_ids(near))
     model = model.to(device).train()
     optimisers = _optimisers(model, plan)
     state = Tensors(dict(model.named_parameters()), optimisers)

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,13 +53,11 @@ class LanguageAuthor:
             ModelError: the model fails, or what it says can't be read.
             SettingsError: a prompt does not fit into the model's budget.
         """
-        prompts = [self.prompt(ticket, near) for ticket, near in zip(evidence.tickets, evidence.neighbors, strict=True)]
-        answers = self.model.answer(prompts, self.progress)
-        return [self._draft(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
+        return self._drafts(self._prompts(evidence))
 
     def log_probs(self, evidence: Evidence) -> dict[str, LogProbs]:
-        """The drafts' opinions alone: field -> (tickets, labels)."""
-        return stacked(self.draft(evidence))
+        """The drafts' opinions alone, field -> (tickets, labels): the summary, which comes after them, is not written."""
+        return stacked(self._drafts([replace(prompt, free=None) for prompt in self._prompts(evidence)]))
 
     def prompt(self, ticket: CleanTicket, neighbors: Sequence[Neighbor]) -> Prompt:
         """What the model will read for a ticket."""
@@ -72,6 +70,13 @@ class LanguageAuthor:
         offers = with_rules(self.taxonomy, offers, self._prior)
         question = Question(ticket, near, self.taxonomy, offers, self._nonce(ticket), self.context, self.glossary)
         return render(question, Style(self.model.template, self.model.aliases, self.model.budget, self.model.count))
+
+    def _prompts(self, evidence: Evidence) -> list[Prompt]:
+        return [self.prompt(ticket, near) for ticket, near in zip(evidence.tickets, evidence.neighbors, strict=True)]
+
+    def _drafts(self, prompts: Sequence[Prompt]) -> list[Draft]:
+        answers = self.model.answer(prompts, self.progress)
+        return [self._draft(prompt, answer) for prompt, answer in zip(prompts, answers, strict=True)]
 
     def _nonce(self, ticket: CleanTicket) -> str:
         return hmac.digest(self.key, ticket.digest.encode(), "sha256").hex()[:8]

@@ -167,9 +167,11 @@ class _Walk:
     """A batch's way through the model: what has been read stays in the cache. Rows are padded on the left."""
 
     def __init__(self, model: Any, pad: int) -> None:  # noqa: ANN401 - a transformers model, whose types are imported late
+        from llm.cache import roomy_cache
+
         self._model = model
         self._pad = pad
-        self._cache: Any = None
+        self._cache = roomy_cache(model.config)
         self._mask: torch.Tensor | None = None
 
     def read(self, rows: Sequence[Sequence[int]], last: int = 1) -> "torch.Tensor":
@@ -190,7 +192,6 @@ class _Walk:
             use_cache=True,
             logits_to_keep=last,
         )
-        self._cache = out.past_key_values
         logits: torch.Tensor = out.logits
         return logits
 

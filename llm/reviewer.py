@@ -16,7 +16,7 @@ from prompts.options import offered
 from prompts.prompt import FreeText, Prompt
 from prompts.render import Question, Style, render
 
-TEMPLATES = {"compact.v1": "compact-critic.v1", "triage.v1": "critic.v1"}
+TEMPLATES = {"compact.v2": "compact-critic.v2", "triage.v1": "critic.v1"}
 """The critic's template for a model of each triage template. A model that was trained as a critic names the critic's itself."""
 REASON = FreeText("reason", 120)
 

@@ -16,7 +16,7 @@ def reading(blank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """A home with some of the history, and the tiny model in the settings."""
     monkeypatch.setenv("TAMIZ_TAXONOMY", str(TAXONOMY_FILE))
     monkeypatch.setenv("TAMIZ_LLM__MODEL", str(tiny_checkpoint()))
-    monkeypatch.setenv("TAMIZ_LLM__TEMPLATE", "compact.v1")
+    monkeypatch.setenv("TAMIZ_LLM__TEMPLATE", "compact.v2")
     monkeypatch.setenv("TAMIZ_LLM__BUDGET", "500")
     some = [{k: row[k] for k in ("id", "subject", "description", "resolution", *LABELS)} for row in rows_of(RESOLVED)[:150]]
     write_rows(tmp_path / "history.jsonl", some)
@@ -66,7 +66,7 @@ def test_context_enters_the_prompt_and_an_answer_is_shown_on_demand(reading: Pat
     assert result.code == 0, result.err
     assert "<|context|>Proyecto Faro" in result.out
     assert json.loads(result.out.strip().splitlines()[-1]).keys() == {*LABELS, "summary"}
-    assert "of 500; compact.v1" in result.err
+    assert "of 500; compact.v2" in result.err
 
 
 def test_a_glossary_says_what_labels_mean(reading: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 LENGTH = 120
 TEXTS = [f"{chr(97 + i)}{chr(97 + j)}{chr(97 + k)}" for i in range(20) for j in range(20) for k in range(5)]
 LABELS = range(800, 820)
+SIMILARITIES = range(820, 830)
 WORDS = 6
 
 
 @cache
 def model(*, prepared: bool) -> Any:  # noqa: ANN401 - a transformers model
-    made: Any = random_model(Size(layers=3), train_tokenizer(TEXTS, 900), 0)
+    made: Any = random_model(Size(layers=4), train_tokenizer(TEXTS, 900), 0)
     made.eval()
     if prepared:
-        prepare(made, LABELS)
+        prepare(made, LABELS, SIMILARITIES)
     made.set_attn_implementation("eager")
     return made
 
@@ -68,15 +69,31 @@ def test_a_word_finds_the_label_that_it_was_seen_with() -> None:
     import torch
 
     found = on_labels = 0.0
-    for asked in range(6):
-        said = words(6 * WORDS, seed=asked).view(6, WORDS)
+    for number in range(24):
+        asked = number % 6
+        said = words(6 * WORDS, seed=number).view(6, WORDS)
         past = torch.cat([said, torch.tensor(LABELS[:6]).view(6, 1)], dim=1)
         row = attentions(torch.cat([past.flatten(), said[asked, 2:3]]))[1][1, -1]
         labels = row[WORDS :: WORDS + 1]
-        on_labels += float(labels.sum()) / 6
+        on_labels += float(labels.sum()) / 24
         found += int(labels.argmax()) == asked
     assert on_labels > 0.4 > 2 * 6 / (6 * (WORDS + 1))
-    assert found >= 4  # by chance one
+    assert found >= 10  # by chance four
+
+
+def test_a_late_layer_looks_at_the_labels_of_exemplars_by_their_similarity() -> None:
+    """Options without a similarity, then exemplars of six words, a similarity and a label each."""
+    import torch
+
+    options = torch.tensor(LABELS[:4])
+    near = torch.tensor([2, 8, 5, 7, 0, 9])
+    exemplars = zip(words(6 * WORDS).view(6, WORDS), near.tolist(), strict=True)
+    past = [torch.cat([said, torch.tensor([SIMILARITIES[tenth], LABELS[0]])]) for said, tenth in exemplars]
+    row = attentions(torch.cat([options, *past, words(9, seed=2)]))[3][3, -1]
+    seen = row[4 + WORDS + 1 : 4 + 6 * (WORDS + 2) : WORDS + 2]
+    assert float(seen.sum()) > 0.5
+    assert float(seen[near > 6].min()) > float(seen[near < 6].max())
+    assert float(row[:4].max()) < float(seen[near > 6].min()) / 2
 
 
 @pytest.mark.parametrize("size", [Size(hidden=32, layers=1, heads=2), Size(hidden=128, layers=2, heads=8, feed_forward=64)])
@@ -84,6 +101,6 @@ def test_any_size_can_be_prepared(size: Size) -> None:
     import torch
 
     made: Any = random_model(size, train_tokenizer(TEXTS, 900), 0)
-    prepare(made, LABELS)
+    prepare(made, LABELS, SIMILARITIES)
     assert all(bool(torch.isfinite(parameter).all()) for parameter in made.parameters())
     assert bool(torch.isfinite(made(torch.randint(300, 900, (1, 8))).logits).all())

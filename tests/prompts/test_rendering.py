@@ -27,9 +27,9 @@ from tests.prompts.prompt_examples import (
 
 GOLDEN = Path(__file__).with_name("golden")
 RELEASED = {
-    "compact-critic.v1": "3e07fda7525f4ad8",
+    "compact-critic.v2": "7fd0a19249ec1348",
     "critic.v1": "ad80e7eabdd0d05d",
-    "compact.v1": "cc815edb07329196",
+    "compact.v2": "3e3bf103f3f2664a",
     "triage.v1": "051afbf60568c513",
 }
 
@@ -61,7 +61,7 @@ def test_the_nearest_comes_last_and_the_ticket_after_it() -> None:
     user = render(QUESTION, COMPACT).user
     places = [user.index(text) for text in ("No puedo entrar", "Wifi lento", "VPN no conecta", "vpn caida")]
     assert places == sorted(places)
-    assert "<|near9|>VPN no conecta" in user
+    assert "<|so|><|near9|><|1|><|near9|><|4|><|near9|><|7|>Se actualizó el cliente." in user
 
 
 def test_exemplars_give_way_before_definitions_and_the_ticket_last() -> None:
