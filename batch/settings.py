@@ -67,7 +67,9 @@ class LanguageSettings(_Section):
     model: str = Field("shipped", description="shipped; none; a folder or hub name; with a url the model's name at the server")
     revision: str = Field("", description="pinned revision of a hub model")
     adapter: str = Field("", description="folder of a PEFT adapter")
-    precision: Literal["fp32", "bf16", "nf4"] = Field("fp32", description="fp32, bf16 or nf4 (4 bit, bitsandbytes)")
+    precision: Literal["auto", "fp32", "bf16", "nf4"] = Field(
+        "auto", description="fp32, bf16, nf4 (4 bit, bitsandbytes), or auto: bf16 where the processor has it"
+    )
     template: str = Field("triage.v1", description="triage.v1, or compact.v2 for models trained on it, as the shipped one is")
     budget: int = Field(1500, ge=200, description="tokens of a prompt; at most 620 for the shipped model")
     batch_size: int = Field(16, ge=1, description="prompts read at a time")

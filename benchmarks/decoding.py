@@ -39,7 +39,7 @@ def main() -> None:
     """Print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=SHIPPED)
-    parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
+    parser.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16"))
     parser.add_argument("--tickets", type=int, default=64)
     parser.add_argument("--batch", default="1,16")
     chosen = parser.parse_args()
@@ -49,7 +49,7 @@ def main() -> None:
     figures = {f"batch {size}": measured(checkpoint, prompts, int(size)) for size in chosen.batch.split(",")}
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     read = sum(len(checkpoint.chat(p.system, p.user)) for p in prompts) / len(prompts)
-    about = {"tickets": len(prompts), "tokens_read": round(read), "precision": chosen.precision}
+    about = {"tickets": len(prompts), "tokens_read": round(read), "precision": str(checkpoint.model.dtype).removeprefix("torch.")}
     sys.stdout.write(json.dumps({**about, **figures, "peak_memory_mb": round(memory)}, indent=1) + "\n")
 
 

@@ -14,7 +14,7 @@ from llm.grammar import Masks, one_line
 if TYPE_CHECKING:
     from llguidance import LLTokenizer
 
-Precision: TypeAlias = Literal["fp32", "bf16", "nf4"]
+Precision: TypeAlias = Literal["auto", "fp32", "bf16", "nf4"]
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -26,7 +26,7 @@ class Checkpoint:
     Args:
         source: a folder, or a name on the model hub with its `revision`.
         adapter: the folder of a PEFT adapter, or None.
-        precision: nf4 needs bitsandbytes.
+        precision: nf4 needs bitsandbytes; auto is bf16 where the processor has it in hardware, else fp32.
     """
 
     source: str
@@ -62,13 +62,14 @@ class Checkpoint:
         from transformers import AutoModelForCausalLM
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
+        half = self.precision == "bf16" or (self.precision == "auto" and native_bf16())
         with loading(self.source):
             model: Any = AutoModelForCausalLM.from_pretrained(
                 self.source,
                 revision=self.revision or None,
                 trust_remote_code=False,
                 use_safetensors=True,
-                dtype=torch.bfloat16 if self.precision == "bf16" else torch.float32,
+                dtype=torch.bfloat16 if half else torch.float32,
                 attn_implementation="sdpa",
                 **({"quantization_config": nf4()} if self.precision == "nf4" else {}),
             )
@@ -141,6 +142,15 @@ def chat_text(tokenizer: Any, turns: Sequence[Mapping[str, str]]) -> str:  # noq
     """A chat in the form that the model was trained on, up to where the answer begins."""
     text: str = tokenizer.apply_chat_template(list(turns), tokenize=False, add_generation_prompt=True)
     return text
+
+
+def native_bf16() -> bool:
+    """Whether the processor in use multiplies bfloat16 in hardware; without that a CPU is several times slower with it."""
+    import torch
+
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def nf4() -> Any:  # noqa: ANN401 - a transformers configuration, whose types are imported late
