@@ -2,9 +2,12 @@
 
 import ast
 import sys
+import tomllib
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parent.parent
 
@@ -100,3 +103,11 @@ def test_there_are_no_import_cycles() -> None:
 def test_every_room_says_what_it_is_for() -> None:
     for init in (ROOT / room / "__init__.py" for room in ALLOWED if (ROOT / room).is_dir()):
         assert ast.get_docstring(ast.parse(init.read_text())), init
+
+
+def test_every_locked_package_runs_on_the_oldest_python_that_is_promised() -> None:
+    """A lock made on a newer patch release may name what an older one refuses."""
+    promised = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    oldest = f"{promised.removeprefix('>=')}.0"
+    wanted = {d.name: d.metadata.get("Requires-Python") or "" for d in distributions()}
+    assert not {name: needs for name, needs in wanted.items() if not SpecifierSet(needs).contains(oldest)}
