@@ -109,5 +109,5 @@ def test_every_locked_package_runs_on_the_oldest_python_that_is_promised() -> No
     """A lock made on a newer patch release may name what an older one refuses."""
     promised = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
     oldest = f"{promised.removeprefix('>=')}.0"
-    wanted = {d.name: d.metadata["Requires-Python"] or "" for d in distributions()}
+    wanted = {d.name: str(d.metadata.json.get("requires_python", "")) for d in distributions()}
     assert not {name: needs for name, needs in wanted.items() if not SpecifierSet(needs).contains(oldest)}
