@@ -140,7 +140,7 @@ def test_reasons_are_told_in_the_language_of_the_terminal(home: Path, tmp_path: 
 
 
 def test_ctrl_c_stops_a_run_that_the_next_one_completes(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = Faults(rules=(FaultRule(kind="latency", route="/tickets/*", seconds=0.2),))
+    slow = Faults(rules=(FaultRule(kind="latency", route="/tickets/*", seconds=0.5),))
     with running_desk(tmp_path / "desk", some_open(tmp_path / "open.jsonl", 8), slow) as desk:
         monkeypatch.setenv("TAMIZ_DESK__URL", desk.url)
         presser = threading.Thread(target=press_ctrl_c_after_a_write, args=(desk,))
