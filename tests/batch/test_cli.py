@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -140,13 +142,14 @@ def test_reasons_are_told_in_the_language_of_the_terminal(home: Path, tmp_path: 
 
 
 def test_ctrl_c_stops_a_run_that_the_next_one_completes(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = Faults(rules=(FaultRule(kind="latency", route="/tickets/*", seconds=0.5),))
+    slow = Faults(rules=(FaultRule(kind="latency", route="/tickets/*", seconds=0.2),))
     with running_desk(tmp_path / "desk", some_open(tmp_path / "open.jsonl", 8), slow) as desk:
         monkeypatch.setenv("TAMIZ_DESK__URL", desk.url)
         presser = threading.Thread(target=press_ctrl_c_after_a_write, args=(desk,))
-        presser.start()
-        result = tamiz("run")
-        presser.join()
+        with listening_to_ctrl_c():
+            presser.start()
+            result = tamiz("run")
+            presser.join()
         assert result.code == 130
         assert "Stopped." in result.err
         assert 0 < sum(desk.writes().values()) < 8
@@ -156,6 +159,16 @@ def test_ctrl_c_stops_a_run_that_the_next_one_completes(home: Path, tmp_path: Pa
         assert run.finished.state == "stopped"
         assert tamiz("run").code == 0
         assert set(desk.writes().values()) == {1}
+
+
+@contextmanager
+def listening_to_ctrl_c() -> Iterator[None]:
+    """Ctrl+C as at a terminal: a shell's background jobs, these tests among them, are started deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def press_ctrl_c_after_a_write(desk: Desk) -> None:
