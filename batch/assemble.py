@@ -182,10 +182,17 @@ class House:
             train_encoder=train_encoder,
             author=self.author,
             reviewer=self.reviewer,
+            learned=self.learned,
             progress=progress,
         )
         save_fitted(fitted, self.home, self.knowledge.version, self.models)
         return fitted
+
+    def learned(self, text: str) -> bool:
+        """Whether one of the language models was fine-tuned on a text."""
+        from llm.base import text_digest
+
+        return any(text_digest(text) in model.learned for model in (self.language_model, self.language_critic) if model)
 
     def search(self, tickets: Any, vectors: Any, k: int, exclude: Any) -> Any:  # noqa: ANN401 - the types of `experts.outoffold.Search`
         """The knowledge base's search in the form that fit and pipeline ask for."""

@@ -87,20 +87,25 @@ def _written(accepted: Sequence[Decision], gold: Mapping[str, Mapping[str, str]]
 
 
 def _hostile(with_span: Sequence[Decision], without: Sequence[Decision]) -> dict[str, Any]:
+    """What differs between tickets with and without their hostile text, where some of it is still there after cleaning.
+
+    Where nothing is, both are one text, and what differs is rounding: batches of other tickets are added up otherwise.
+    """
+    left = [(a, b) for a, b in zip(with_span, without, strict=True) if a.ticket.text != b.ticket.text]
     moved = [
         f"{a.ticket.id} {f}"
-        for a, b in zip(with_span, without, strict=True)
+        for a, b in left
         if a.outcome.triage and b.outcome.triage
         for f in FIELDS
         if a.outcome.triage.labels[f] != b.outcome.triage.labels[f]
     ]
     more = [
         a.ticket.id
-        for a, b in zip(with_span, without, strict=True)
+        for a, b in left
         if isinstance(a.outcome, Accepted)
         and not (isinstance(b.outcome, Accepted) and set(a.outcome.written) <= set(b.outcome.written))
     ]
-    return {"tickets": len(with_span), "fields_moved": moved, "written_because_of_it": more}
+    return {"tickets": len(with_span), "text_left_in": len(left), "fields_moved": moved, "written_because_of_it": more}
 
 
 def _worthless(decisions: Sequence[Decision]) -> dict[str, Any]:

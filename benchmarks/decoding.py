@@ -146,7 +146,16 @@ def _generated(checkpoint: Checkpoint, prompts: Sequence[Prompt], *, guided: boo
         **batch, do_sample=False, max_new_tokens=LONGEST, pad_token_id=checkpoint.pad, eos_token_id=_end(checkpoint), **more
     )
     rows = out[:, batch["input_ids"].shape[1] :].tolist()
-    return [checkpoint.tokenizer.decode([t for t in row if t not in (checkpoint.pad, _end(checkpoint))]) for row in rows]
+    written = [[t for t in row if t not in (checkpoint.pad, _end(checkpoint))] for row in rows]
+    if guided:  # of a circle one round stays, as ours leaves it
+        form = _form(checkpoint, prompts[0])
+        written = [row[: len(row) - looping(row[form:])] for row in written]
+    return [checkpoint.tokenizer.decode(row) for row in written]
+
+
+def _form(checkpoint: Checkpoint, prompt: Prompt) -> int:
+    """Tokens of an answer before its free text."""
+    return sum(len(checkpoint.encode(piece)) for piece in skeleton(prompt)) + len(prompt.choices)
 
 
 def _end(checkpoint: Checkpoint) -> int:
@@ -163,7 +172,7 @@ class _Guided:
         self._matchers = [LLMatcher(checkpoint.guide, grammar) for grammar in grammars]
         self._ended = [False] * len(prompts)
         self._start, self._end = start, _end(checkpoint)
-        self._form = sum(len(checkpoint.encode(piece)) for piece in skeleton(prompts[0])) + len(prompts[0].choices)
+        self._form = _form(checkpoint, prompts[0])
 
     def __call__(self, tokens: Any, scores: Any) -> Any:  # noqa: ANN401 - tensors, imported late
         import torch
@@ -200,7 +209,7 @@ def _labels(prompt: Prompt, text: str) -> dict[str, str]:
 
 
 def _summary(text: str) -> str:
-    """As `llm.local` reads what was written, of which a circle leaves only one round."""
+    """As `llm.local` reads what was written."""
     return " ".join(text.rpartition('": "')[2].partition('"')[0].split())
 
 

@@ -26,6 +26,7 @@ from intake import Intake
 from knowledge.base import KnowledgeBase, shelf_at
 from knowledge.embedder import Embedder
 from knowledge.ingest import ingest
+from llm.base import text_digest
 from llm.champion import SHIPPED, base_source
 
 if TYPE_CHECKING:
@@ -81,11 +82,14 @@ def measure(chosen: argparse.Namespace, home: Path) -> dict[str, Any]:
         def reviewer(priors: Any) -> LanguageReviewer:  # noqa: ANN401 - arrays by field
             return LanguageReviewer(model, taxonomy, priors, EVALUATION_KEY)
 
+        def learned(text: str) -> bool:
+            return text_digest(text) in model.learned
+
         for way, (writes, judges) in WAYS.items():
             sys.stderr.write(f"{way}: fit and decide\n")
             roles: Any = {**({"author": author} if writes else {}), **({"reviewer": reviewer} if judges else {})}
             search: Any = lambda t, v, k, exclude: knowledge.search(t, v, k, exclude=exclude)  # noqa: E731
-            fitted = fit(taxonomy, exemplars, vectors, search, embedder.encode, **roles)
+            fitted = fit(taxonomy, exemplars, vectors, search, embedder.encode, learned=learned, **roles)
             pipeline = make_pipeline(
                 taxonomy, intake, embedder, knowledge, fitted, settings,
                 author(fitted.vote.priors) if writes else None, reviewer(fitted.vote.priors) if fitted.critic.reviewed else None,

@@ -34,6 +34,7 @@ from experts.outoffold import (
     Search,
     TrainEncoder,
     fold_exemplars,
+    fresh_rows,
     unseen_evidence,
     unseen_heads,
     with_author,
@@ -45,6 +46,7 @@ from experts.vote import NeighborVote, label_priors
 
 Encode = Callable[[Sequence[str]], Vectors]
 Progress = Callable[[str], None]
+Learned = Callable[[str], bool]
 MakeAuthor = Callable[[Mapping[str, NDArray[np.float64]]], Expert | None]
 MakeReviewer = Callable[[Mapping[str, NDArray[np.float64]]], Reviewer | None]
 
@@ -52,6 +54,8 @@ MIN_LABELLED = 20
 """With fewer labelled exemplars a field can't be fitted."""
 READ_BY_AUTHOR = 600
 """Exemplars that a language model reads for the fit."""
+LEAST_FRESH = 200
+"""With fewer exemplars that it was not fine-tuned on, a language model can't be weighed and has no say in the fusion."""
 LEAST_SAY = 0.02
 """A weight under this is none."""
 SUSPECT = 0.05
@@ -71,13 +75,15 @@ def fit(
     train_encoder: TrainEncoder | None = None,
     author: MakeAuthor = lambda priors: None,
     reviewer: MakeReviewer = lambda priors: None,
+    learned: Learned = lambda text: False,
     progress: Progress = lambda stage: None,
 ) -> Fitted:
     """Fit everything on exemplars and their unit vectors (n, d).
 
-    `author` makes a language model's opinions from the label priors. It has not been trained on these exemplars, and reads
-    each with its neighbours outside its own near-duplicates. Where no field gives it weight, it is left out of the fit.
-    `reviewer` makes the language model's part of the critic; it too is left out where it does not pay.
+    `author` makes a language model's opinions from the label priors. It reads exemplars with their neighbours outside their own
+    near-duplicates; where no field gives it weight, it is left out of the fit. `reviewer` makes the language model's part of
+    the critic; it too is left out where it does not pay. `learned` tells the texts that either was fine-tuned on: they say
+    nothing about how good it is, and are not read.
 
     Raises:
         FitError: no field has enough labelled exemplars.
@@ -104,14 +110,14 @@ def fit(
         oof = with_encoder(oof, trained)
     if (reader := author(vote.priors)) is not None:
         progress("language model, out of fold")
-        oof = _read(taxonomy, fields, oof, labels, reader, seed)
+        oof = _read(taxonomy, fields, oof, labels, reader, _sample(oof, exemplars, learned, seed))
     progress("weights, calibration, thresholds, critic")
     fusion, fused, triages = _cross_fit(taxonomy, fields, oof, labels)
     right = _correctness(triages, [labels[i] for i in oof.rows], fields)
     critic = _fit_critic(taxonomy, fields, oof, fused, triages, right, _suspects(taxonomy, exemplars, oof, fused))
     if (second := reviewer(vote.priors)) is not None:
         progress("language model as a critic, out of fold")
-        critic = with_reviews(critic, oof, fused, triages, right, second, READ_BY_AUTHOR, seed)
+        critic = with_reviews(critic, oof, fused, triages, right, second, _sample(oof, exemplars, learned, seed))
     held_out = {f: _held_out(f, triages, right[f]) for f in fields}
     progress("linear heads, on everything")
     return Fitted(
@@ -132,11 +138,26 @@ def fit(
     )
 
 
+def _sample(oof: OutOfFold, exemplars: Sequence[Exemplar], learned: Learned, seed: int) -> NDArray[np.intp]:
+    """Places of the rows that a language model reads; none where too few are new to it."""
+    fresh = fresh_rows(oof, exemplars, learned)
+    if len(fresh) < min(LEAST_FRESH, len(oof.rows)):
+        return fresh[:0]
+    return np.sort(np.random.default_rng(seed).permutation(fresh)[:READ_BY_AUTHOR])
+
+
 def _read(
-    taxonomy: Taxonomy, fields: Sequence[str], oof: OutOfFold, labels: Sequence[Mapping[str, str]], reader: Expert, seed: int
+    taxonomy: Taxonomy,
+    fields: Sequence[str],
+    oof: OutOfFold,
+    labels: Sequence[Mapping[str, str]],
+    reader: Expert,
+    rows: NDArray[np.intp],
 ) -> OutOfFold:
-    """With the language model's opinions, or unchanged where no field gives them weight."""
-    read = with_author(oof, reader, READ_BY_AUTHOR, seed)
+    """With the language model's opinions of `rows`, or unchanged where there are none or no field gives them weight."""
+    if not len(rows):
+        return oof
+    read = with_author(oof, reader, rows)
     return read if _heard(_cross_fit(taxonomy, fields, read, labels)[0], reader.name) else oof
 
 

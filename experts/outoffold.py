@@ -91,11 +91,17 @@ def with_encoder(oof: OutOfFold, trained: EncoderOpinions) -> OutOfFold:
     return replace(less, opinions={**less.opinions, trained.expert.name: trained.opinions})
 
 
-def with_author(oof: OutOfFold, author: Expert, most: int, seed: int) -> OutOfFold:
-    """At most `most` rows remain, those that the language model reads: it takes a tenth of a second or more for each."""
-    if len(oof.rows) > most:
-        oof = only(oof, np.sort(np.random.default_rng(seed).permutation(len(oof.rows))[:most]))
-    return replace(oof, opinions={**oof.opinions, author.name: author.log_probs(oof.evidence)})
+def with_author(oof: OutOfFold, author: Expert, rows: NDArray[np.intp]) -> OutOfFold:
+    """Of `rows`, given as places, with the opinions of a language model, which takes a tenth of a second or more for each."""
+    read = only(oof, rows) if len(rows) < len(oof.rows) else oof
+    return replace(read, opinions={**read.opinions, author.name: author.log_probs(read.evidence)})
+
+
+def fresh_rows(oof: OutOfFold, exemplars: Sequence[Exemplar], learned: Callable[[str], bool]) -> NDArray[np.intp]:
+    """Places of the rows that a model has not learned, nor any near-duplicate of them."""
+    groups = {e.duplicate_group or e.id for e in exemplars if learned(e.text)}
+    places = [p for p, i in enumerate(oof.rows) if (exemplars[i].duplicate_group or exemplars[i].id) not in groups]
+    return np.array(places, dtype=np.intp)
 
 
 def only(oof: OutOfFold, rows: NDArray[np.intp]) -> OutOfFold:

@@ -33,15 +33,15 @@ def with_reviews(
     triages: Sequence[Triage],
     right: Mapping[str, Floats],
     reviewer: Reviewer,
-    most: int,
-    seed: int,
+    rows: NDArray[np.intp],
 ) -> StatisticalCritic:
-    """The critic that also listens to `reviewer`, or the same one where no field gains. At most `most` triages are read.
+    """The critic that also listens to `reviewer`, or the same one where no field gains. It reads the triages of `rows`.
 
     Args:
         fused, triages, right: of the rows of `oof`; `right` is 1, 0, or nan where the label is unknown.
     """
-    rows = np.sort(np.random.default_rng(seed).permutation(len(oof.rows))[:most])
+    if not len(rows):
+        return critic
     some, chosen = only(oof, rows), [triages[i] for i in rows]
     here = {f: log_p[rows] for f, log_p in fused.items()}
     reviews = reviewer.review(some.evidence, chosen)

@@ -65,7 +65,8 @@ def prepare(model: "Qwen2ForCausalLM", labels: Sequence[int], similarities: Sequ
     """Let training begin where exemplars can be read, instead of waiting for it to find out how.
 
     The residual stream is four quarters: what a token is, which labels it has been seen with, the token before it, and the words
-    behind it. `labels`, the tokens that stand for labels, have one entry in common, and `similarities`, the tokens of the tenths
+    behind it. `labels`, the tokens that stand for labels, have one entry and nothing else (`finetune.symbols` tells them apart);
+    `similarities`, the tokens of the tenths
     of a cosine from 0 on, another, the more the nearer. Attention by position fills the last two quarters; then each word looks
     for labels that had it behind them, and each place gathers what its words have found. Other heads find what came after an
     earlier token like this one (Olsson et al., "In-context learning and induction heads", 2022), labels whose words were like
@@ -82,6 +83,7 @@ def prepare(model: "Qwen2ForCausalLM", labels: Sequence[int], similarities: Sequ
         embedded = model.model.embed_tokens.weight
         embedded[:, quarter:] *= 0.2
         embedded[:, [first.near, first.mark]] = 0.0
+        embedded[list(labels)] = 0.0
         embedded[list(labels), first.mark] = MARK
         embedded[list(similarities), first.near] = NEAR * torch.arange(len(similarities)) / (len(similarities) - 1)
         for layer in model.model.layers:

@@ -25,11 +25,10 @@ from finetune.runstate import LOG, read_log
 from finetune.tuning import Plan, plan_of, tune
 from finetune.watching import watched
 from llm.champion import SHIPPED, Champion, adapter_digest, base_source, champion_file, digest_of, read_champion
-from llm.checkpoint import Checkpoint
+from llm.checkpoint import TRAINED_ON, Checkpoint
 from llm.local import LocalModel
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-TRAINED_ON = "trained_on.txt"
 
 
 def make_data(config: Path | None, out: Path, task: str, base: str, template: str, budget: int, seed: int) -> None:
@@ -109,8 +108,8 @@ def evaluate(config: Path | None, data: Path, json_out: Path | None, tracking: s
     lessons = read_lessons(data, "test")
     with tempfile.TemporaryDirectory(prefix="tamiz-") as folder:
         adapter = registry.adapter(version, Path(folder))
-        _require_unseen(adapter, lessons)
         trained = version_checkpoint(version, adapter)
+        _require_unseen(trained, lessons)
         ours = _side(f"version {version.number}", trained, version.tags["template"], card, lessons)
     sides = {CHALLENGER: ours, CHAMPION: _rival(house.home, champion, trained, card, lessons), "vote": voted(lessons)}
     figures = {
@@ -118,7 +117,7 @@ def evaluate(config: Path | None, data: Path, json_out: Path | None, tracking: s
         "data": card.digest,
         "version": version.number,
         "champion_digest": champion.digest if champion else "",
-        "seen_by_champion": _seen(house.home / champion.adapter, lessons) if champion else 0,
+        "seen_by_champion": _seen(champion.checkpoint(house.home), lessons) if champion else 0,
     }
     registry.evaluated(version, figures)
     if json_out:
@@ -142,15 +141,13 @@ def _side(name: str, checkpoint: Checkpoint, template: str, card: Card, lessons:
     return said
 
 
-def _seen(adapter: Path, lessons: Sequence[Written]) -> int:
-    """How many of the test's texts an adapter was trained or chosen on."""
-    file = adapter / TRAINED_ON
-    known = set(file.read_text(encoding="utf-8").split()) if file.exists() else set()
-    return sum(one.text_digest in known for one in lessons)
+def _seen(checkpoint: Checkpoint, lessons: Sequence[Written]) -> int:
+    """How many of the test's texts a model was trained or chosen on."""
+    return sum(one.text_digest in checkpoint.learned for one in lessons)
 
 
-def _require_unseen(adapter: Path, lessons: Sequence[Written]) -> None:
-    if seen := _seen(adapter, lessons):
+def _require_unseen(checkpoint: Checkpoint, lessons: Sequence[Written]) -> None:
+    if seen := _seen(checkpoint, lessons):
         raise InputError(
             f"The challenger was trained on {seen} of the {len(lessons)} test tickets.",
             remedy="Evaluate it on the data that it was trained with, or train again.",

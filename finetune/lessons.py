@@ -16,7 +16,7 @@ from finetune.synthetic import Episode
 from llm.checkpoint import chat_text, messages
 from prompts.options import offered
 from prompts.prompt import Prompt
-from prompts.render import SUMMARY, VERDICTS, Question, Style, answer_text, render
+from prompts.render import SUMMARY, Question, Style, answer_text, render
 
 LABEL_WEIGHT = 4.0
 """What a label of the answer counts; any other token of the answer, and a label of an exemplar, counts 1."""
@@ -47,7 +47,7 @@ class Teacher:
 
     Args:
         template, critic: the templates of triage and of the critic.
-        aliases: all there are, dealt anew for each lesson; the critic's verdicts keep the first two.
+        aliases: all there are; `finetune.symbols` gives them another look in every batch.
         as_served: offer few labels of a field, those on the exemplars first, and mostly in short prompts; else all labels.
     """
 
@@ -65,26 +65,20 @@ class Teacher:
 
     def verdict(self, episode: Episode, rng: random.Random) -> Lesson | None:
         """How to judge a triage, some of whose labels are wrong; None where it does not fit."""
-        proposal = {field: _proposed(episode, field, rng) for field in episode.gold}
-        truth = {field: VERDICTS[proposal[field] != label] for field, label in episode.gold.items()}
-        prompt = self.prompt(episode, rng, proposal)
-        return self._lesson(prompt, truth, "", rng) if prompt else None
+        prompt = self.prompt(episode, rng, {field: _proposed(episode, field, rng) for field in episode.gold})
+        return self._lesson(prompt, episode.gold, "", rng) if prompt else None
 
     def prompt(self, episode: Episode, rng: random.Random, proposal: Mapping[str, str] | None = None) -> Prompt | None:
-        """Options in a fresh order under fresh aliases, so that neither says anything about a label."""
+        """Options in a fresh order, so that it says nothing about a label; what an alias looks like says nothing either."""
         needed = {field: (label, *([proposal[field]] if proposal else [])) for field, label in episode.gold.items()}
         offers = {field: _shuffled(self._offered(episode, field, labels, rng), rng) for field, labels in needed.items()}
         budget = self._budget(rng)
         nonce = f"{rng.getrandbits(24):06x}"
         question = Question(episode.ticket, episode.neighbors, episode.taxonomy, offers, nonce, free=SUMMARY)
-        if proposal is None:
-            style = Style(self.template, _shuffled(self.aliases, rng), budget, self._count)
-        else:
+        if proposal is not None:
             question = replace(question, proposal=proposal, free=None)
-            dealt = (*self.aliases[:2], *_shuffled(self.aliases[2:], rng))
-            style = Style(self.critic, dealt, budget, self._count)
         try:
-            return render(question, style)
+            return render(question, Style(self.critic if proposal else self.template, self.aliases, budget, self._count))
         except SettingsError:
             return None
 

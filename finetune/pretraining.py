@@ -16,7 +16,9 @@ from experts.encoder import native_bf16
 from finetune.architecture import Size, prepare, random_model
 from finetune.lessons import LABEL_WEIGHT, Lesson, Teacher
 from finetune.runstate import Report, Tensors, claim, noting
+from finetune.symbols import SERVED, Symbols
 from finetune.synthetic import Episode, episode, lookup
+from finetune.synthetic.contested import contested
 from finetune.synthetic.deal import Split
 from finetune.synthetic.unfamiliar import unfamiliar
 from finetune.tokenizer import ALIASES, BUCKETS, train_tokenizer
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     import torch
 
 TEMPLATE = "compact.v2"
-CRITIC = "compact-critic.v2"
+CRITIC = "compact-critic.v3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,9 @@ class Plan:
 
     The first `lookup_steps` go from episodes of a few words, `lookup_batch` a step, to whole ones; a tenth of the later steps
     keeps them. Up to `whole_steps` a prompt offers all labels of a field, then those that it would when it serves.
-    `crowded_share` of the episodes have a long past, `unfamiliar_share` of all lessons are told in words that mean nothing, and
-    `critic_share` judge a triage. `rate` is AdamW's; `matrix_rate` is Muon's, scaled to be like it.
+    `crowded_share` of the episodes have a long past, and `contested_share` of those have labels that no text explains;
+    `unfamiliar_share` of all lessons are told in words that mean nothing, and `critic_share` judge a triage. `rate` is AdamW's;
+    `matrix_rate` is Muon's, scaled to be like it.
     """
 
     size: Size = field(default_factory=Size)
@@ -47,6 +50,7 @@ class Plan:
     whole_steps: int = 400
     critic_share: float = 0.15
     crowded_share: float = 0.6
+    contested_share: float = 0.3
     unfamiliar_share: float = 0.5
     part: int = 2048
     longest: int = 768
@@ -74,9 +78,10 @@ def pretrain(plan: Plan, folder: Path, report: Report, *, workers: int = 0, minu
     teacher = Teacher(tokenizer, TEMPLATE, CRITIC, tuple(f"<|{i}|>" for i in range(ALIASES)), plan.longest)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model: Any = random_model(plan.size, tokenizer, plan.seed)
-    near = [f"<|near{tenth}|>" for tenth in range(BUCKETS)]
-    prepare(model, tokenizer.convert_tokens_to_ids(list(teacher.aliases)), tokenizer.convert_tokens_to_ids(near))
+    labels, near = teacher.aliases, [f"<|near{tenth}|>" for tenth in range(BUCKETS)]
+    prepare(model, tokenizer.convert_tokens_to_ids(list(labels)), tokenizer.convert_tokens_to_ids(near))
     model = model.to(device).train()
+    symbols = Symbols(model.model.embed_tokens.weight, tokenizer.convert_tokens_to_ids(list(labels)), plan.size.hidden // 4 - 2)
     optimisers = _optimisers(model, plan)
     state = Tensors(dict(model.named_parameters()), optimisers)
     start = state.resume(folder)[0].get("step", 0)
@@ -84,18 +89,21 @@ def pretrain(plan: Plan, folder: Path, report: Report, *, workers: int = 0, minu
     lessons = _batches(plan, teacher, start, workers)
     seen, since = 0, time.perf_counter()
     for step in range(start, plan.steps):
-        loss, tokens = _step(model, optimisers, next(lessons), plan, step)
+        with symbols.drawn(step):
+            loss, tokens = _step(model, optimisers, next(lessons), plan, step)
         seen += tokens
         if (step + 1) % 10 == 0:
             rate = seen / (time.perf_counter() - since)
             note({"step": step + 1, "steps": plan.steps, "loss": loss, "tokens": seen, "tokens_per_s": rate})
         late = 0.0 < minutes < (time.perf_counter() - since) / 60.0
         if late or (step + 1) % plan.check_every == 0 or step + 1 == plan.steps:
-            note({"step": step + 1, **_validation(model, teacher, plan)})
+            with symbols.drawn(SERVED):
+                note({"step": step + 1, **_validation(model, teacher, plan)})
             state.save(folder, {"step": step + 1})
         if late and step + 1 < plan.steps:
             return None
-    return _finish(model, tokenizer, folder)
+    with symbols.drawn(SERVED):
+        return _finish(model, tokenizer, folder)
 
 
 def _schedule(plan: Plan, step: int) -> float:
@@ -211,6 +219,8 @@ def _told(plan: Plan, make: Callable[[int, Split, int], Episode], split: Split, 
     """An episode of the kind asked for, in its own words or in others."""
     crowded = make is episode and rng.random() < plan.crowded_share
     one = episode(plan.seed, split, number, crowded=True) if crowded else make(plan.seed, split, number)
+    if crowded and rng.random() < plan.contested_share:
+        one = contested(one, rng)
     return unfamiliar(one, split, rng) if rng.random() < plan.unfamiliar_share else one
 
 
@@ -234,7 +244,7 @@ def _validation(model: Any, teacher: Teacher, plan: Plan) -> dict[str, float]:  
 
 _CHECKS: tuple[tuple[float, Callable[[int, Split, int], Episode], str], ...] = (
     (0.0, episode, "label_accuracy"),
-    (1.0, episode, "verdict_accuracy"),
+    (1.0, episode, "critic_accuracy"),
     (0.0, lookup, "lookup_accuracy"),
 )
 

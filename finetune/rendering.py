@@ -14,12 +14,12 @@ from core.ticket import CleanTicket, Evidence, Neighbor, Vectors
 from experts.outoffold import Search, as_ticket
 from experts.vote import NeighborVote, label_priors
 from finetune.proposals import proposals
-from finetune.rows import Row, Split, text_digest
+from finetune.rows import Row, Split
 from llm.author import LanguageAuthor
-from llm.base import Answer, LanguageModel
+from llm.base import Answer, LanguageModel, text_digest
 from llm.reviewer import LanguageReviewer
 from prompts.prompt import Choice, FreeText, Prompt
-from prompts.render import SUMMARY, VERDICTS
+from prompts.render import SUMMARY
 
 AuthorOf = Callable[[Mapping[str, NDArray[np.float64]]], LanguageAuthor]
 """The author that serves, for priors: field -> label frequencies."""
@@ -99,6 +99,10 @@ class Dealt:
     def template(self) -> str:
         return self.model.template
 
+    @property
+    def learned(self) -> frozenset[str]:
+        return self.model.learned
+
     def count(self, text: str) -> int:
         return self.model.count(text)
 
@@ -136,7 +140,7 @@ def lessons(rows: Sequence[Row], evidence: Evidence, author_of: AuthorOf, task: 
         gold = {f: label for f, label in known[place].items() if f in fields}
         if not gold:
             continue
-        dealt = _dealt(author, row, task, seed)
+        dealt = _dealt(author, row, seed)
         if judged:
             yield _critic(row, ticket, near, dealt, gold, judged[place])
         else:
@@ -156,13 +160,12 @@ def _known(labels: Mapping[str, str], taxonomy: Taxonomy) -> dict[str, str]:
     return {f: label for f, label in labels.items() if f in taxonomy.fields and label in taxonomy.labels(f)}
 
 
-def _dealt(author: LanguageAuthor, row: Row, task: str, seed: int) -> LanguageAuthor:
+def _dealt(author: LanguageAuthor, row: Row, seed: int) -> LanguageAuthor:
     if row.split != "train" or not author.model.template.startswith(COMPACT):
         return author
-    kept = len(VERDICTS) if task == "critic" else 0
     aliases = list(author.model.aliases)
-    rng = random.Random(f"{seed} {row.exemplar.id}")
-    return replace(author, model=Dealt(author.model, (*aliases[:kept], *rng.sample(aliases[kept:], len(aliases) - kept))))
+    dealt = random.Random(f"{seed} {row.exemplar.id}").sample(aliases, len(aliases))
+    return replace(author, model=Dealt(author.model, tuple(dealt)))
 
 
 def _triage(
@@ -187,12 +190,11 @@ def _critic(
     gold: Mapping[str, str],
     proposed: Mapping[str, str],
 ) -> Written:
-    """What was proposed out of fold is judged, by the critic's own prompt; nothing is learned of fields without a known label."""
+    """What was proposed out of fold is put right, by the critic's own prompt; fields without a known label teach nothing."""
     reviewer = LanguageReviewer(author.model, author.taxonomy, author.priors, author.key, author.options, author.exemplars)
     prompt = reviewer.prompt(ticket, near, proposed)
-    truth = {f: VERDICTS[proposed[f] != label] for f, label in gold.items()}
-    said = dict.fromkeys((choice.field for choice in prompt.choices), VERDICTS[0])
-    return _written(row, near, prompt, truth, said, said, proposed, "")
+    asked = {choice.field: proposed[choice.field] for choice in prompt.choices}
+    return _written(row, near, prompt, gold, asked, asked, proposed, "")
 
 
 def _written(

@@ -11,6 +11,7 @@ from core.taxonomy import Taxonomy
 from core.ticket import Exemplar, Vectors
 from knowledge.duplicates import duplicate_groups
 from knowledge.ingest import exemplar_id
+from llm.base import text_digest
 from observability.records import DecisionRecord, HumanVerdict, Record
 
 Split: TypeAlias = Literal["train", "validation", "test"]
@@ -124,11 +125,6 @@ def _groups(exemplars: Sequence[Exemplar], vectors: Vectors) -> list[str]:
     for number, exemplar in zip(numbers, exemplars, strict=True):
         names[number] = min(names.get(number, "g"), text_digest(exemplar.text))
     return [names[number] for number in numbers]
-
-
-def text_digest(text: str) -> str:
-    """16 hexadecimal digits of a text's SHA-256."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def divided(found: Gathered, seed: int) -> tuple[list[Row], Literal["time", "groups"]]:

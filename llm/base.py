@@ -1,5 +1,6 @@
 """What every language model offers: answers to prompts, constrained to what the prompt allows."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,6 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prompts.prompt import Prompt
+
+
+def text_digest(text: str) -> str:
+    """16 hexadecimal digits of a text's SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,10 @@ class LanguageModel(Protocol):
     @property
     def template(self) -> str:
         """The triage template made for this model, with its version."""
+
+    @property
+    def learned(self) -> frozenset[str]:
+        """Digests (`text_digest`) of the texts that it was fine-tuned on, as far as that is known: of those it says too much."""
 
     def count(self, text: str) -> int:
         """Tokens of a text; for a server without a tokenizer an upper estimate."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "nf4"]
 
+TRAINED_ON = "trained_on.txt"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -48,6 +49,12 @@ class Checkpoint:
                 digest.update(file.name.encode())
                 digest.update(hashlib.file_digest(file.open("rb"), "sha256").digest())
         return digest.hexdigest()[:12]
+
+    @cached_property
+    def learned(self) -> frozenset[str]:
+        """Digests of the texts that the adapter was trained on, which it names in a file beside its weights."""
+        file = self.adapter / TRAINED_ON if self.adapter else None
+        return frozenset(file.read_text(encoding="utf-8").split()) if file and file.is_file() else frozenset()
 
     @cached_property
     def tokenizer(self) -> Any:  # noqa: ANN401 - a transformers tokenizer, whose types are imported late

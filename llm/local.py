@@ -57,6 +57,10 @@ class LocalModel:
     def aliases(self) -> Sequence[str]:
         return self._checkpoint.aliases()
 
+    @property
+    def learned(self) -> frozenset[str]:
+        return self._checkpoint.learned
+
     def count(self, text: str) -> int:
         return len(self._checkpoint.encode(text))
 

@@ -1,9 +1,12 @@
-"""A language model as a critic: it reads ticket, proposal and other evidence than the author saw, and judges each field."""
+"""A language model as a critic: it reads ticket, proposal and other evidence than the author saw, and says what is right.
+
+What it gives the proposed label is the probability that the proposal is right. A model asked for a verdict instead ("right",
+"wrong") has to compare labels and then forget which; a small one never learned it (docs/LOG.md).
+"""
 
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +19,7 @@ from prompts.options import offered
 from prompts.prompt import FreeText, Prompt
 from prompts.render import Question, Style, render
 
-TEMPLATES = {"compact.v2": "compact-critic.v2", "triage.v1": "critic.v1"}
+TEMPLATES = {"compact.v2": "compact-critic.v3", "triage.v1": "critic.v2"}
 """The critic's template for a model of each triage template. A model that was trained as a critic names the critic's itself."""
 REASON = FreeText("reason", 120)
 
@@ -48,11 +51,12 @@ class LanguageReviewer:
             ModelError: the model fails, or what it says can't be read.
             SettingsError: a prompt does not fit into the model's budget.
         """
-        asked = zip(evidence.tickets, evidence.neighbors, triages, strict=True)
-        prompts = [self.prompt(ticket, near, _proposed(triage)) for ticket, near, triage in asked]
+        proposed = [{name: proposal.label for name, proposal in triage.proposals.items()} for triage in triages]
+        asked = zip(evidence.tickets, evidence.neighbors, proposed, strict=True)
+        prompts = [self.prompt(*one) for one in asked]
         reviews = []
-        for prompt, answer in zip(prompts, self.model.answer(prompts), strict=True):
-            right = {choice.field: float(np.exp(answer.log_probs[choice.field][0])) for choice in prompt.choices}
+        for prompt, answer, labels in zip(prompts, self.model.answer(prompts), proposed, strict=True):
+            right = {c.field: float(np.exp(answer.log_probs[c.field][c.labels.index(labels[c.field])])) for c in prompt.choices}
             read = f"{prompt.system}\n\n{prompt.user}".strip()
             counts = (answer.read, answer.forced, answer.generated)
             generation = Generation("critic", self.model.name, prompt.template, read, answer.completion, *counts)
@@ -62,7 +66,7 @@ class LanguageReviewer:
     def prompt(self, ticket: CleanTicket, neighbors: Sequence[Neighbor], proposed: Mapping[str, str]) -> Prompt:
         """What the model will read about proposed labels (field: label)."""
         proposal = {name: label for name, label in proposed.items() if name in self.priors}
-        near = contrasted(neighbors, proposal)[: self.exemplars]
+        near = neighbors[::2][: self.exemplars]  # reaching twice as far as the author's, who saw the first ones
         offers = {name: self._offered(name, label, near) for name, label in proposal.items()}
         nonce = hmac.digest(self.key, f"critic {ticket.digest}".encode(), "sha256").hex()[:8]
         free = REASON if self.reasons else None
@@ -76,21 +80,3 @@ class LanguageReviewer:
         prior = dict(zip(labels, self.priors[name].tolist(), strict=True))
         chosen = {label, *offered(self.taxonomy, name, near, prior, self.options - 1)}
         return tuple(one for one in labels if one in chosen)
-
-
-def _proposed(triage: Triage) -> dict[str, str]:
-    return {name: proposal.label for name, proposal in triage.proposals.items()}
-
-
-def contrasted(neighbors: Sequence[Neighbor], proposal: Mapping[str, str]) -> list[Neighbor]:
-    """The nearest that agree with the whole proposal and the nearest that do not, in turns: what speaks for it and against it.
-
-    The author saw the nearest only, whatever they said.
-    """
-    agree = [n for n in neighbors if _agrees(n, proposal)]
-    differ = [n for n in neighbors if not _agrees(n, proposal)]
-    return [n for pair in zip_longest(agree, differ) for n in pair if n is not None]
-
-
-def _agrees(neighbor: Neighbor, proposal: Mapping[str, str]) -> bool:
-    return all(neighbor.exemplar.labels.get(field, label) == label for field, label in proposal.items())

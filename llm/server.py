@@ -89,6 +89,10 @@ class ServerModel:
         return LETTERS
 
     @property
+    def learned(self) -> frozenset[str]:
+        return frozenset()
+
+    @property
     def budget(self) -> int:
         return self._budget
 

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).with_name("templates")
 SUMMARY = FreeText("summary", 120)
-VERDICTS = ("right", "wrong")
-"""A critic's words for a label, in the order of its two aliases, which come before those of the options."""
 SYSTEM_ENDS = "=====\n"
 WORDS = (60, 40, 25, 15, 8)
 """Words of an exemplar's text, from generous to tight."""
@@ -43,7 +41,7 @@ class Style:
 class Question:
     """What a prompt is about. `offers` are the labels of each field that may be chosen.
 
-    With a `proposal` (field: label, each among the offers) the question is whether these labels are right.
+    With a `proposal` (field: label, each among the offers) the question is which labels are right, given that these are proposed.
     """
 
     ticket: CleanTicket
@@ -63,7 +61,7 @@ def render(question: Question, style: Style) -> Prompt:
     Raises:
         SettingsError: even with the ticket cut to a few words it does not fit, or there are more options than aliases.
     """
-    options = sum(len(labels) for labels in question.offers.values()) + (len(VERDICTS) if question.proposal is not None else 0)
+    options = sum(len(labels) for labels in question.offers.values())
     if options > len(style.aliases):
         raise SettingsError(
             f"The prompt offers {options} labels, and the model has {len(style.aliases)} aliases.",
@@ -114,7 +112,6 @@ def _texts(question: Question, style: Style, plan: _Plan) -> tuple[str, str]:
         "keys": ", ".join(f'"{name}"' for name in _keys(question, fields)),
         "nonce": question.nonce,
         "mark": f"<{question.nonce}-…>",
-        "verdicts": dict(zip(VERDICTS, style.aliases, strict=False)),
         "proposal": [(one.field, one.alias_of[label]) for one, label in _proposed(question, fields)],
     }
     text = _template(style.template).render(**values)
@@ -145,22 +142,26 @@ def _past(neighbor: Neighbor, fields: Sequence[Field], words: int) -> dict[str, 
 
 def _prompt(question: Question, style: Style, system: str, user: str) -> Prompt:
     fields = _fields(question, style)
-    if question.proposal is not None:
-        judged = tuple(Choice(one.field, VERDICTS, tuple(style.aliases[:2])) for one, _ in _proposed(question, fields))
-        return Prompt(system, user, judged, style.template, question.free)
-    choices = tuple(Choice(one.field, tuple(o.label for o in one.options), tuple(o.alias for o in one.options)) for one in fields)
-    return Prompt(system, user, choices, style.template, question.free, tuple(_rules(question)))
+    choices = tuple(
+        Choice(one.field, tuple(o.label for o in one.options), tuple(o.alias for o in one.options))
+        for one in _asked(question, fields)
+    )
+    rules = () if question.proposal is not None else tuple(_rules(question))  # each label is judged by itself
+    return Prompt(system, user, choices, style.template, question.free, rules)
 
 
 def _fields(question: Question, style: Style) -> tuple[Field, ...]:
-    aliases = style.aliases if question.proposal is None else style.aliases[len(VERDICTS) :]
-    return fields_of(question.taxonomy, question.offers, aliases, question.ticket.language, question.glossary)
+    return fields_of(question.taxonomy, question.offers, style.aliases, question.ticket.language, question.glossary)
 
 
 def _keys(question: Question, fields: Sequence[Field]) -> list[str]:
     """Of the answer, in order."""
-    asked = fields if question.proposal is None else [one for one, _ in _proposed(question, fields)]
-    return [*(one.field for one in asked), *([question.free.field] if question.free else [])]
+    return [*(one.field for one in _asked(question, fields)), *([question.free.field] if question.free else [])]
+
+
+def _asked(question: Question, fields: Sequence[Field]) -> Sequence[Field]:
+    """All of them, or those with a proposal where there is one."""
+    return fields if question.proposal is None else [one for one, _ in _proposed(question, fields)]
 
 
 def _proposed(question: Question, fields: Sequence[Field]) -> list[tuple[Field, str]]:

@@ -22,6 +22,8 @@ UNTIDY = (0.03, 0.1, 0.2, 0.35)
 """The same at desks with a long past, each as often."""
 CROWD = 3
 """How many times as much there is to find in a long past."""
+RANKED = 0.08
+"""Standard deviation of what a long past is ranked by, around the similarity: a hybrid search ranks by words as well."""
 SHOWN = 8
 """Exemplars of an episode, at most."""
 UNLABELLED = 0.02
@@ -52,11 +54,15 @@ def episodes(seed: int, split: Split, start: int = 0) -> Iterator[Episode]:
 
 @dataclass(frozen=True, slots=True)
 class _Desk:
-    """What the past is like: noise of its texts (see `noise.noisy`), share of wrong labels, how many times it is searched."""
+    """What the past is like: noise of its texts (see `noise.noisy`) and of its ranking, share of wrong labels, how long it is."""
 
     intensity: float
     label_noise: float = LABEL_NOISE
     drawn: int = 1
+    ranked: float = 0.0
+
+    def rank(self, rng: random.Random, similarity: float) -> float:
+        return rng.gauss(similarity, self.ranked) if self.ranked else similarity
 
 
 def episode(seed: int, split: Split, number: int, intensity: float = 1.0, *, crowded: bool = False) -> Episode:
@@ -72,7 +78,7 @@ def episode(seed: int, split: Split, number: int, intensity: float = 1.0, *, cro
         scheme = build_scheme(rng, words, world)
         world = replace(world, always=scheme.always)
         ticket = draw(rng, world)
-        desk = _Desk(intensity, rng.choice(UNTIDY), CROWD) if crowded else _Desk(intensity)
+        desk = _Desk(intensity, rng.choice(UNTIDY), CROWD, RANKED) if crowded else _Desk(intensity)
         neighbors = _neighbors(rng, words, world, scheme, ticket, desk)
         gold = {plan.field: plan.label(ticket) for plan in scheme.plans if _known(plan, ticket, neighbors)}
         if gold:
@@ -110,7 +116,7 @@ def _neighbors(rng: random.Random, words: Lexicon, world: World, scheme: Scheme,
     if rng.random() < WITHHELD:
         plan = rng.choice(scheme.plans)
         known = [one for one in known if one.neighbor.exemplar.labels.get(plan.field) != plan.label(ticket)]
-    return sorted(known, key=lambda one: -one.neighbor.similarity)[:SHOWN]
+    return sorted(known, key=lambda one: -desk.rank(rng, one.neighbor.similarity))[:SHOWN]
 
 
 def _known(plan: Plan, ticket: Incident, neighbors: Sequence[_Past]) -> bool:

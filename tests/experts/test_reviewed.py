@@ -52,7 +52,7 @@ def critics(skill: float, most: int = N) -> tuple[StatisticalCritic, Statistical
     whole = fit_whole({"category": model.probability(x)}, RIGHT[:, None])
     alone = StatisticalCritic(TAXONOMY, ("vote",), {"category": model}, whole, frozenset())
     reviewer = Reviewer(skill)
-    return alone, with_reviews(alone, oof, fused, triages, {"category": RIGHT}, reviewer, most, 0), reviewer
+    return alone, with_reviews(alone, oof, fused, triages, {"category": RIGHT}, reviewer, np.arange(N)[:most]), reviewer
 
 
 def test_a_reviewer_that_knows_is_listened_to() -> None:

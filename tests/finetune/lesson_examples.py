@@ -18,7 +18,8 @@ from core.triage import Decision, Escalated, Reason
 from finetune.cli import main as finetune
 from finetune.dataset import Card
 from finetune.rendering import Offer, Written
-from finetune.rows import Split, text_digest
+from finetune.rows import Split
+from llm.base import text_digest
 from observability.decisions import decision_record
 from observability.journal import Journal
 from observability.records import DecisionRecord, HumanVerdict

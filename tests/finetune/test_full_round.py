@@ -221,12 +221,10 @@ def test_a_critics_round(home: Path) -> None:
     done = tune("data", "--out", folder, "--task", "critic", "--base", tiny_checkpoint(), "--budget", 600)
     assert done.code == 0, done.err
     for one in lessons(folder):
-        assert one.template == "compact-critic.v2"
-        for choice in one.choices:
-            assert choice.labels == ("right", "wrong")
-            assert choice.aliases == ("<|0|>", "<|1|>")
-    verdicts = {label for one in lessons(folder) for label in one.gold.values()}
-    assert verdicts == {"right", "wrong"}
+        assert one.template == "compact-critic.v3"
+        assert all(one.proposal[choice.field] in choice.labels for choice in one.choices)
+    judged = {one.proposal[f] == label for one in lessons(folder) for f, label in one.gold.items()}
+    assert judged == {True, False}
     assert tune("train", "--data", folder, "--epochs", 1, "--rank", 2).code == 0
     assert tune("evaluate", "--data", folder).code == 0
     assert tune("promote", "--task", "critic", "--force", "--reason", "a trial").code == 0
@@ -242,18 +240,13 @@ def test_a_critics_round(home: Path) -> None:
 
 
 def test_a_critic_learns_from_the_prompts_that_it_will_be_asked(home: Path) -> None:
-    """A held-out lesson is what the serving critic would read: contrasted neighbours, every proposed field."""
+    """A held-out lesson is what the serving critic would read: every other neighbour, every proposed field."""
     folder = home.parent / "judged"
     assert tune("data", "--out", folder, "--task", "critic", "--base", tiny_checkpoint(), "--budget", 3000).code == 0
     every = {e.id: e for e in past()}
     held = [one for one in lessons(folder) if one.split != "train" and {one.id, *one.neighbors} <= every.keys()]
-    both_sides = 0
+    assert any(len(one.neighbors) > 2 for one in held)
     for one in held:
         assert [c.field for c in one.choices] == list(one.proposal) == list(LABELS)
-        shown = [every[i] for i in one.neighbors]
-        agree = [all(e.labels.get(f, label) == label for f, label in one.proposal.items()) for e in shown]
-        if any(agree) and not all(agree):
-            both_sides += 1
-            first = next(e for e, like in zip(shown, agree, strict=True) if not like)
-            assert " ".join(first.text.split())[:20] in one.user
-    assert both_sides
+        for place, id_ in enumerate(one.neighbors[:3]):
+            assert (" ".join(every[id_].text.split())[:20] in one.user) == (place % 2 == 0)

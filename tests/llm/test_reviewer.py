@@ -1,14 +1,15 @@
-"""The language model as a critic: what it is shown, and what becomes of its verdicts."""
+"""The language model as a critic: what it is shown, and what becomes of its answers."""
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from core.proposal import propose
 from core.ticket import Evidence
-from llm.reviewer import LanguageReviewer, contrasted
+from llm.reviewer import LanguageReviewer
 from tests.llm.model_examples import tiny_model
 from tests.prompts.prompt_examples import NEIGHBORS, TAXONOMY, TICKET
 
@@ -29,34 +30,35 @@ def test_a_review_gives_a_probability_for_every_proposed_field_and_tells_what_wa
     assert list(review.right) == ["category", "subcategory", "urgency"]
     assert all(0.0 < p < 1.0 for p in review.right.values())
     assert review.generation.task == "critic"
-    assert set(json.loads(review.generation.completion).values()) <= {"right", "wrong"}
+    said = json.loads(review.generation.completion)
+    assert all(said[field] in TAXONOMY.labels(field) for field in PROPOSED)
     assert TICKET.body in review.generation.prompt
 
 
-def test_its_probabilities_are_those_of_the_two_verdicts_after_the_prompt() -> None:
-    """Uncached, from the bare model: what follows the first forced piece, over the two aliases."""
+def test_what_it_gives_the_proposed_label_is_the_probability_that_it_is_right() -> None:
+    """Uncached, from the bare model: what follows the first forced piece, over the aliases of the field."""
     import torch
 
     prompt = REVIEWER.prompt(TICKET, NEIGHBORS, PROPOSED)
+    (choice, *_) = prompt.choices
     checkpoint = tiny_model()._checkpoint
     read = checkpoint.chat(prompt.system, prompt.user) + checkpoint.encode('{"category": "')
     with torch.inference_mode():
         logits = checkpoint.model(torch.tensor([read])).logits[0, -1]
-    right, wrong = (checkpoint.alias_ids[alias] for alias in checkpoint.aliases()[:2])
+    shares = logits[[checkpoint.alias_ids[alias] for alias in choice.aliases]].softmax(-1)
     (review,) = REVIEWER.review(EVIDENCE, [TRIAGE])
-    assert review.right["category"] == pytest.approx(float(logits[[right, wrong]].softmax(-1)[0]), abs=1e-5)
+    assert review.right["category"] == pytest.approx(float(shares[choice.labels.index("Red")]), abs=1e-5)
 
 
 def test_the_proposal_is_offered_and_named_by_its_aliases() -> None:
     prompt = REVIEWER.prompt(TICKET, NEIGHBORS, PROPOSED)
     aliases = [re.search(rf"(<\|\d+\|>){label}", prompt.user)[1] for label in ("Red", "Wifi", "Alta")]  # type: ignore[index]
     assert prompt.user.rstrip().endswith(f"<|proposal|>{''.join(aliases)}")
-    assert {"<|0|>", "<|1|>"}.isdisjoint(aliases)
-    assert [choice.aliases for choice in prompt.choices] == [("<|0|>", "<|1|>")] * 3
+    for choice, label, alias in zip(prompt.choices, ("Red", "Wifi", "Alta"), aliases, strict=True):
+        assert choice.aliases[choice.labels.index(label)] == alias
 
 
-def test_it_is_shown_what_speaks_for_and_what_speaks_against() -> None:
-    wifi = {"category": "Red", "subcategory": "Wifi"}
-    assert [n.exemplar.labels["subcategory"] for n in contrasted(NEIGHBORS, wifi)] == ["Wifi", "VPN", "Contraseña"]
-    assert contrasted((), wifi) == []
-    assert list(contrasted(NEIGHBORS[:1], wifi)) == list(NEIGHBORS[:1])
+def test_it_is_shown_every_other_exemplar_and_so_reaches_beyond_the_authors() -> None:
+    near = [replace(NEIGHBORS[i % 3], exemplar=replace(NEIGHBORS[i % 3].exemplar, body=f"word{i}")) for i in range(7)]
+    read = replace(REVIEWER, exemplars=3).prompt(TICKET, near, PROPOSED).user
+    assert [i for i in range(7) if f"word{i}" in read] == [0, 2, 4]

@@ -8,8 +8,7 @@ from llm import writing
 from llm.base import Answer
 from llm.local import LocalModel
 from llm.writing import GUESSED, following
-from tests.llm.model_examples import tiny_model
-from tests.llm.test_local_model import prompts
+from tests.llm.model_examples import prompts, tiny_model
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ OFFERS = {field: TAXONOMY.labels(field) for field in TAXONOMY.fields}
 QUESTION = Question(TICKET, NEIGHBORS, TAXONOMY, OFFERS, "k3f9")
 COMPACT = Style("compact.v2", tuple(f"<|{i}|>" for i in range(128)), 400, lambda text: len(text.split()))
 CHAT = Style("triage.v1", tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), 600, lambda text: len(text.split()))
-COMPACT_CRITIC, CHAT_CRITIC = replace(COMPACT, template="compact-critic.v2"), replace(CHAT, template="critic.v1")
+COMPACT_CRITIC, CHAT_CRITIC = replace(COMPACT, template="compact-critic.v3"), replace(CHAT, template="critic.v2")
 JUDGED = replace(QUESTION, proposal={"category": "Red", "urgency": "Baja"}, free=None)
 
 

@@ -27,8 +27,8 @@ from tests.prompts.prompt_examples import (
 
 GOLDEN = Path(__file__).with_name("golden")
 RELEASED = {
-    "compact-critic.v2": "7fd0a19249ec1348",
-    "critic.v1": "ad80e7eabdd0d05d",
+    "compact-critic.v3": "7fd0a19249ec1348",
+    "critic.v2": "579431f7c1aef0db",
     "compact.v2": "3e3bf103f3f2664a",
     "triage.v1": "051afbf60568c513",
 }
@@ -46,9 +46,8 @@ def test_a_whole_critics_prompt_is_as_it_was(style: Style) -> None:
     prompt = render(JUDGED, style)
     golden = (GOLDEN / f"{style.template}.txt").read_text(encoding="utf-8")
     assert f"{prompt.system}\n=====\n{prompt.user}\n" == golden
-    assert [(choice.field, choice.labels, choice.aliases) for choice in prompt.choices] == [
-        (field, ("right", "wrong"), tuple(style.aliases[:2])) for field in ("category", "urgency")
-    ]
+    assert [(choice.field, choice.labels) for choice in prompt.choices] == [(f, OFFERS[f]) for f in ("category", "urgency")]
+    assert prompt.rules == ()
 
 
 @pytest.mark.parametrize("name", sorted(p.stem for p in TEMPLATES.glob("*.jinja")))
