@@ -1,11 +1,13 @@
 """The weights that training starts from: what attention looks at before anything was learned."""
 
+from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from finetune.architecture import Size, prepare, random_model
+from finetune.symbols import Symbols
 from finetune.tokenizer import train_tokenizer
 
 if TYPE_CHECKING:
@@ -32,8 +34,10 @@ def attentions(tokens: "torch.Tensor", *, prepared: bool = True) -> "tuple[torch
     """(heads, tokens, tokens) of each layer."""
     import torch
 
-    with torch.no_grad():
-        out = model(prepared=prepared)(tokens[None], output_attentions=True)
+    made = model(prepared=prepared)
+    symbols = Symbols(made.model.embed_tokens.weight, LABELS, made.config.hidden_size // 4 - 2)
+    with symbols.drawn(0) if prepared else nullcontext(), torch.no_grad():
+        out = made(tokens[None], output_attentions=True)
     return tuple(layer[0] for layer in out.attentions)
 
 

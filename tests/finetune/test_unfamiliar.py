@@ -74,7 +74,8 @@ def test_a_long_past_shows_more_that_is_alike_and_is_less_to_be_trusted() -> Non
         found = []
         for number in range(120):
             one = episode(0, "train", number, crowded=crowded)
-            assert [n.similarity for n in one.neighbors] == sorted((n.similarity for n in one.neighbors), reverse=True)
+            similar = [n.similarity for n in one.neighbors]
+            assert crowded or similar == sorted(similar, reverse=True)
             assert len(one.neighbors) <= SHOWN
             found += [[n.exemplar.labels.get(f) == label for n in one.neighbors] for f, label in one.gold.items()]
         return found
