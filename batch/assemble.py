@@ -7,9 +7,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from batch.corrected import Corrections
 from batch.settings import LanguageSettings, Settings
-from core.errors import FitError, InputError, TaxonomyError
-from core.pipeline import Author, Pipeline, Reviewer
+from core.errors import FitError, InputError, SettingsError, TaxonomyError
+from core.pipeline import Author, Pipeline, Rephraser, Reviewer
+from core.retrieval import Search, retrieve
 from core.taxonomy import Taxonomy
 from experts.fitted import Fitted
 from intake import Intake, load_key
@@ -26,11 +28,12 @@ if TYPE_CHECKING:
 
     from llm.author import LanguageAuthor
     from llm.base import LanguageModel
+    from llm.rephraser import LanguageRephraser
     from llm.reviewer import LanguageReviewer
 
 SHIPPED = "shipped"
 """The language model that comes with the project, as settings name it."""
-SHIPPED_TEMPLATE = "compact.v2"
+SHIPPED_TEMPLATE = "compact.v3"
 SHIPPED_BUDGET = 620
 """Tokens of a prompt that the shipped model was trained on."""
 EXAMPLES = Path(__file__).resolve().parent.parent / "mocks" / "examples"
@@ -149,11 +152,27 @@ class House:
         chosen, key = self.settings.llm_critic, load_key(self.home / "redaction.key")
         return LanguageReviewer(self.language_critic, self.taxonomy, priors, key, chosen.options, chosen.exemplars)
 
+    @cached_property
+    def rephraser(self) -> "LanguageRephraser | None":
+        """The language model as who says what to search with, where the settings want it."""
+        if not self.settings.knowledge.rephrase:
+            return None
+        from llm.rephraser import LanguageRephraser
+
+        if self.language_model is None or self.language_model.template == SHIPPED_TEMPLATE:
+            raise SettingsError(
+                "Searching in other words needs a larger language model than the shipped one.",
+                remedy="Name one in tamiz.toml under [llm], or set TAMIZ_KNOWLEDGE__REPHRASE=false.",
+            )
+        key, context = load_key(self.home / "redaction.key"), read_context(self.settings.llm.context)
+        return LanguageRephraser(self.language_model, self.taxonomy, key, context)
+
     @property
     def models(self) -> str:
-        """The names of all models that opinions come from: a fit belongs to them."""
+        """The names of all models that opinions come from, and how they are asked: a fit belongs to them."""
         asked = (self.language_model, self.language_critic)
-        return " ".join([self.embedder.name, *dict.fromkeys(model.name for model in asked if model)])
+        names = [self.embedder.name, *dict.fromkeys(model.name for model in asked if model)]
+        return " ".join([*names, *(["rephrase"] if self.settings.knowledge.rephrase else [])])
 
     def fitted(self, progress: Progress = silent) -> Fitted:
         """The fit of this knowledge base and taxonomy; where there is none yet, or it is stale, it is made now."""
@@ -195,15 +214,29 @@ class House:
         return any(text_digest(text) in model.learned for model in (self.language_model, self.language_critic) if model)
 
     def search(self, tickets: Any, vectors: Any, k: int, exclude: Any) -> Any:  # noqa: ANN401 - the types of `experts.outoffold.Search`
-        """The knowledge base's search in the form that fit and pipeline ask for."""
+        """Retrieval as the pipeline does it, in the form that the fit asks for."""
+        queries = [one.query for one in self.rephraser.rephrase(tickets)] if self.rephraser else []
+        return retrieve(self._found, self.remembering.encode, tickets, vectors, k, exclude, queries)
+
+    def _found(self, tickets: Any, vectors: Any, k: int, exclude: Any) -> Any:  # noqa: ANN401 - see `search`
         return self.knowledge.search(tickets, vectors, k, exclude=exclude)
+
+    @cached_property
+    def corrections(self) -> Corrections:
+        """What people said that the index does not have yet."""
+        floor = self.settings.knowledge.floor
+        return Corrections(self.home / "journal.sqlite", self.taxonomy, self.knowledge, self.remembering.encode, floor)
+
+    def _found_and_said(self, tickets: Any, vectors: Any, k: int, exclude: Any) -> Any:  # noqa: ANN401 - see `search`
+        """What serves: the index's neighbours with people's latest verdicts among them."""
+        return self.corrections.current().joined(vectors, self._found(tickets, vectors, k, exclude), k, exclude)
 
     def pipeline(self, fitted: Fitted) -> Pipeline:
         """Everything wired together."""
         author = self.author(fitted.vote.priors)
         reviewer = self.reviewer(fitted.vote.priors) if fitted.critic.reviewed else None
-        parts = (self.taxonomy, self.intake, self.embedder, self.knowledge, fitted, self.settings)
-        return make_pipeline(*parts, author, reviewer)
+        parts = (self.taxonomy, self.intake, self.embedder, self._found_and_said, fitted, self.settings)
+        return make_pipeline(*parts, self.rephraser, author, reviewer)
 
     def versions(self) -> Versions:
         """The versions of everything that a decision depends on."""
@@ -218,7 +251,7 @@ class House:
             python=platform.python_version(),
             taxonomy=self.taxonomy.version,
             taxonomy_digest=self.taxonomy.digest,
-            knowledge=self.knowledge.version,
+            knowledge=self.knowledge.version + self.corrections.version,
             embedder=self.embedder.name,
             fit=about["version"] if about else "",
             language_model=self.language_model.name if self.language_model else "",
@@ -229,9 +262,10 @@ def make_pipeline(
     taxonomy: Taxonomy,
     intake: Intake,
     embedder: Embedder,
-    knowledge: KnowledgeBase,
+    search: Search,
     fitted: Fitted,
     settings: Settings,
+    rephraser: Rephraser | None = None,
     author: Author | None = None,
     reviewer: Reviewer | None = None,
 ) -> Pipeline:
@@ -244,11 +278,12 @@ def make_pipeline(
         clean=intake.clean,
         refuse=refuse,
         encode=embedder.encode,
-        search=lambda tickets, vectors, k, exclude: knowledge.search(tickets, vectors, k, exclude=exclude),
+        search=search,
         experts=fitted.experts,
         fusion=fitted.fusion,
         thresholds=fitted.thresholds,
         critic=replace(fitted.critic, approve_at=approve_at),
+        rephraser=rephraser,
         author=author,
         reviewer=reviewer,
         k=fitted.k,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from batch.entry import enter
+from batch.review_cli import app as review_app
 from core.errors import InputError
 
 UNREADABLE_ROWS = 3
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 taxonomy_app = typer.Typer(help="The closed label sets: make one from a history, or check one.", no_args_is_help=True)
 app.add_typer(taxonomy_app, name="taxonomy")
+app.add_typer(review_app, name="review")
 
 Config = Annotated[Path | None, typer.Option(help="Settings file. Default: tamiz.toml in this folder.")]
 Map = Annotated[list[str] | None, typer.Option("--map", help="A column of theirs as a field of ours: their_column=our_field.")]
@@ -192,6 +194,21 @@ def report(
 
     with open_house(load_settings(config)) as house:
         _end(report_run(house, name, as_json=as_json))
+
+
+@app.command(epilog="Example: python -m batch web --port 8650 --who ana")
+def web(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="On this machine only; 0: a free one.")] = 8650,
+    who: Annotated[str, typer.Option(help="Who judges. Default: the name you are logged in with.")] = "",
+    config: Config = None,
+) -> None:
+    """Review in a browser: what waits, one ticket with all that speaks for and against it, and the verdict."""
+    from batch.assemble import open_house
+    from batch.settings import load_settings
+    from batch.web import serve_review
+
+    with open_house(load_settings(config)) as house:
+        serve_review(house, who, port)
 
 
 @app.command(epilog="Example: TAMIZ_CRITIC__APPROVE_AT=70 python -m batch settings")

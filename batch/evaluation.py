@@ -20,12 +20,13 @@ from batch.scoring import score_baselines, score_critic, score_field
 from batch.settings import Settings
 from core.errors import InputError, RowError
 from core.pipeline import Pipeline
+from core.retrieval import Search
 from core.taxonomy import FieldSpec, Label, Mode, Taxonomy
 from core.text import fold
 from core.ticket import Exemplar, Ticket, Vectors
 from core.triage import Decision
 from experts.fit import fit
-from experts.outoffold import Search, TrainEncoder
+from experts.outoffold import TrainEncoder
 from intake import Intake
 from knowledge.base import KnowledgeBase, shelf_at
 from knowledge.cache import CachedEmbedder
@@ -84,7 +85,9 @@ def evaluate(
             )  # fmt: skip
         _require_fitted(plan.fields, fitted.fields)
         with seconds("test"):
-            decisions = decide_all(make_pipeline(taxonomy, intake, embedder, knowledge, fitted, settings), tickets, plan.chunk)
+            decisions = decide_all(
+                make_pipeline(taxonomy, intake, embedder, _search(knowledge), fitted, settings), tickets, plan.chunk
+            )
     gold = [{f: _gold(taxonomy, f, ticket.labels.get(f, "")) for f in plan.fields} for ticket in tickets]
     test_texts = [decision.ticket.text for decision in decisions]
     test_vectors = embedder.encode(test_texts)

@@ -91,8 +91,9 @@ def measure(chosen: argparse.Namespace, home: Path) -> dict[str, Any]:
             search: Any = lambda t, v, k, exclude: knowledge.search(t, v, k, exclude=exclude)  # noqa: E731
             fitted = fit(taxonomy, exemplars, vectors, search, embedder.encode, learned=learned, **roles)
             pipeline = make_pipeline(
-                taxonomy, intake, embedder, knowledge, fitted, settings,
-                author(fitted.vote.priors) if writes else None, reviewer(fitted.vote.priors) if fitted.critic.reviewed else None,
+                taxonomy, intake, embedder, search, fitted, settings,
+                author=author(fitted.vote.priors) if writes else None,
+                reviewer=reviewer(fitted.vote.priors) if fitted.critic.reviewed else None,
             )  # fmt: skip
             decisions = decide_all(pipeline, tickets, settings.run.chunk)
             decided[way] = decisions

@@ -1,7 +1,8 @@
 """What a language model reads: `python -m benchmarks.language --kb KB --test TEST --fields category [--limit N]`.
 
-The model alone against the neighbours' vote on the same tickets with the same neighbours, with the exemplars and without
-them: a model that has not been trained on these labels should come near the vote with them and fall to the prior without.
+The model alone against the neighbours' vote on the same tickets with the same neighbours: a model that has not been trained
+on these labels should come near the vote with them and fall to the prior without. What it reads of them is taken apart: the
+shares of the vote that its prompt tells, and the exemplars that it shows.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import numpy as np
 from batch.assemble import SHIPPED_BUDGET, SHIPPED_TEMPLATE
 from batch.commands import EVALUATION_KEY
 from batch.evaluation import Plan, read_history, read_test
-from core.metrics import wilson_interval
+from core.metrics import mcnemar_p, wilson_interval
 from core.summary import grounded
 from core.ticket import Evidence
 from intake import Intake
@@ -74,7 +75,13 @@ def measure(chosen: argparse.Namespace, home: Path) -> dict[str, Any]:
     start = time.perf_counter()
     drafts = author.draft(evidence)
     spent = time.perf_counter() - start
-    blind = replace(author, exemplars=0).draft(evidence)
+    shown = Evidence(cleaned, vectors, [near[: chosen.exemplars] for near in evidence.neighbors])
+    nothing = Evidence(cleaned, vectors, [[] for _ in cleaned])
+    less = {
+        "model_without_shares": author.log_probs(shown),
+        "model_with_shares_only": replace(author, exemplars=0).log_probs(evidence),
+        "model_without_exemplars": author.log_probs(nothing),
+    }
     vote = NeighborVote(taxonomy, priors).log_probs(evidence)
     result: dict[str, Any] = {"n": len(tickets), "model": model.name, "tickets_per_s": len(tickets) / spent}
     for field in fields:
@@ -83,10 +90,13 @@ def measure(chosen: argparse.Namespace, home: Path) -> dict[str, Any]:
         said = {
             "vote": vote[field],
             "model": _stack(drafts, field),
-            "model_without_exemplars": _stack(blind, field),
+            **{name: log_p[field] for name, log_p in less.items()},
             "prior": np.tile(np.log(priors[field]), (len(gold), 1)),
         }
-        result[field] = {name: _score(log_p.argmax(axis=1) == gold) for name, log_p in said.items()}
+        picked = {name: log_p.argmax(axis=1) for name, log_p in said.items()}
+        result[field] = {name: _score(labels == gold) for name, labels in picked.items()}
+        result[field]["as_the_vote"] = float((picked["model"] == picked["vote"]).mean())
+        result[field]["p_against_vote"] = mcnemar_p(picked["model"] == gold, picked["vote"] == gold)
     result["summaries_grounded"] = float(np.mean([grounded(d.summary, t.text) for d, t in zip(drafts, cleaned, strict=True)]))
     result["summaries"] = [d.summary for d in drafts[:5]]
     return result

@@ -1,6 +1,6 @@
 """The whole algorithm: clean, retrieve, ask the experts, fuse, judge, gate. Fails closed: what goes wrong goes to a person."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -11,8 +11,9 @@ from core.errors import TamizError
 from core.fusion import FieldFusion
 from core.gate import Threshold, decide_modes, why_held
 from core.proposal import propose, spoken
+from core.retrieval import Encode, Rephrased, Search, retrieve
 from core.taxonomy import Mode, Taxonomy
-from core.ticket import CleanTicket, Evidence, Neighbor, Ticket, Vectors
+from core.ticket import CleanTicket, Evidence, Neighbor, Ticket
 from core.triage import (
     Accepted,
     Decision,
@@ -37,6 +38,14 @@ class Expert(Protocol):
 
     def log_probs(self, evidence: Evidence) -> Mapping[str, LogProbs]:
         """field -> natural-log probabilities (tickets, labels of the field); a field it can't judge is left out."""
+        ...
+
+
+class Rephraser(Protocol):
+    """A language model that puts a ticket into words to search with; its own words are searched with as well."""
+
+    def rephrase(self, tickets: Sequence[CleanTicket]) -> Sequence[Rephrased]:
+        """One query a ticket, in order. What can't be read of the model's answer raises."""
         ...
 
 
@@ -81,12 +90,13 @@ class Pipeline:
     taxonomy: Taxonomy
     clean: Callable[[Ticket], CleanTicket]
     refuse: Callable[[CleanTicket], Reason | None]
-    encode: Callable[[Sequence[str]], Vectors]
-    search: Callable[[Sequence[CleanTicket], Vectors, int, Sequence[Collection[str]]], Sequence[Sequence[Neighbor]]]
+    encode: Encode
+    search: Search
     experts: Sequence[Expert]
     fusion: Mapping[str, FieldFusion]
     thresholds: Mapping[str, Threshold]
     critic: Critic
+    rephraser: Rephraser | None = None
     author: Author | None = None
     reviewer: Reviewer | None = None
     k: int = 30
@@ -118,20 +128,34 @@ class Pipeline:
         pending = [i for i, why in enumerate(refusals) if why is None]
         with clock("embed"):
             vectors = self.encode([ticket.text for ticket in cleaned])
+        told = self._rephrased([cleaned[i] for i in pending], clock)
+        rephrased = dict(zip(pending, told, strict=False))
         avoid: list[frozenset[str]] = [frozenset()] * len(tickets)
         for attempt in range(self.max_revisions + 1):
             if not pending:
                 break
             batch = [cleaned[i] for i in pending]
             with clock("retrieve"):
-                neighbors = self.search(batch, vectors[pending], self.k, [avoid[i] for i in pending])
+                queries = [rephrased[i].query for i in pending if rephrased]
+                unwanted = [avoid[i] for i in pending]
+                neighbors = retrieve(self.search, self.encode, batch, vectors[pending], self.k, unwanted, queries)
             evidence = Evidence(batch, vectors[pending], neighbors)
             decisions |= dict(zip(pending, self._judge(evidence, attempt, clock), strict=True))
             advised = {i: _advised(decisions[i]) - avoid[i] for i in pending}
             avoid = [ids | advised.get(i, frozenset()) for i, ids in enumerate(avoid)]
             pending = [i for i in pending if advised[i]]
         shares = clock.shares(len(tickets))
-        return [replace(decisions[i], seconds=shares) for i in range(len(tickets))]
+        asked = {i: (one.generation,) for i, one in rephrased.items()}
+        return [
+            replace(decision, seconds=shares, generations=(*asked.get(i, ()), *decision.generations))
+            for i, decision in sorted(decisions.items())
+        ]
+
+    def _rephrased(self, tickets: Sequence[CleanTicket], clock: Clock) -> Sequence[Rephrased]:
+        if self.rephraser is None:
+            return ()
+        with clock("rephrase"):
+            return self.rephraser.rephrase(tickets)
 
     def _judge(self, evidence: Evidence, attempt: int, clock: Clock) -> list[Decision]:
         """One attempt at a batch: opinions, fusion, verdict, gate."""

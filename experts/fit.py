@@ -16,6 +16,7 @@ from core.fusion import FieldFusion, fit_fusion
 from core.gate import Threshold, fit_threshold
 from core.pipeline import Expert, Reviewer, fuse
 from core.proposal import propose
+from core.retrieval import Search
 from core.taxonomy import Taxonomy
 from core.ticket import Exemplar, Vectors
 from core.triage import LogProbs, Triage
@@ -31,7 +32,6 @@ from experts.labeltext import embed_labels
 from experts.linear import fit_linear
 from experts.outoffold import (
     OutOfFold,
-    Search,
     TrainEncoder,
     fold_exemplars,
     fresh_rows,

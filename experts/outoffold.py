@@ -1,6 +1,6 @@
 """Out-of-fold predictions: what each expert says of exemplars it has not seen, neither them nor their near-duplicates."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -8,14 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.pipeline import Expert
+from core.retrieval import Search
 from core.splits import group_folds
 from core.taxonomy import Taxonomy
-from core.ticket import CleanTicket, Evidence, Exemplar, Neighbor, Vectors
+from core.ticket import CleanTicket, Evidence, Exemplar, Vectors
 from core.triage import LogProbs, Opinions
 from experts.linear import fit_linear
 from experts.probe import fit_probe
-
-Search: TypeAlias = Callable[[Sequence[CleanTicket], Vectors, int, Sequence[Collection[str]]], Sequence[Sequence[Neighbor]]]
 
 
 @dataclass(frozen=True, slots=True)

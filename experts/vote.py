@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from core.taxonomy import Taxonomy
 from core.ticket import Evidence, Neighbor
 from core.triage import LogProbs
+from core.voting import voices
 
-SHARPNESS = 8.0
-"""A neighbour's weight is exp(SHARPNESS * cosine)."""
 PRIOR_VOTES = 0.5
 """How many votes the label frequencies of the whole knowledge base are worth."""
 GRAM_BUCKETS = 2**20
@@ -55,8 +54,7 @@ class NeighborVote:
             heard = [i for i, n in enumerate(near) if n.exemplar.labels.get(field) in index]
             if heard:
                 columns = [index[near[i].exemplar.labels[field]] for i in heard]
-                weights = np.exp(SHARPNESS * (nearness[row][heard] - nearness[row][heard].max()))
-                np.add.at(votes[row], columns, len(heard) * weights / weights.sum())
+                np.add.at(votes[row], columns, voices(nearness[row][heard]))
         log_votes: LogProbs = np.log(votes / votes.sum(axis=1, keepdims=True))
         return log_votes
 

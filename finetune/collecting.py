@@ -15,7 +15,7 @@ from core.errors import InputError, SettingsError
 from core.ticket import Evidence, Vectors
 from finetune.dataset import Card, counts, data_digest, write_card, write_lessons
 from finetune.rendering import AuthorOf, Written, lessons, train_evidence
-from finetune.rows import Gathered, Judged, Row, dated, divided, gathered, judged
+from finetune.rows import Gathered, Row, dated, divided, gathered
 from knowledge.base import KnowledgeBase, shelf_at
 from knowledge.duplicates import shared
 from knowledge.ingest import ingest
@@ -23,6 +23,7 @@ from llm.author import LanguageAuthor
 from llm.champion import base_source
 from llm.checkpoint import Checkpoint
 from observability.journal import Journal
+from review.corrections import Judged, judged
 
 _MARK = "<|option|>"
 
@@ -80,7 +81,7 @@ def read_verdicts(house: House) -> Judged:
     if not file.exists():
         return Judged((), 0)
     with Journal(file) as journal:
-        return judged(journal.records(), house.taxonomy)
+        return judged(journal.about_judged(), house.taxonomy)
 
 
 def author_of(house: House) -> AuthorOf:

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ModelError
-from core.text import fold
+from core.text import fold, without_keys
 from experts.encoder import native_bf16
 from finetune.kin import Kin
 from finetune.runstate import Report, Tensors, claim, noting
 from finetune.synthetic.pairs import pairs
-from knowledge.embedder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, PACKAGED, Embedder, as_read
+from knowledge.embedder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, PACKAGED, Embedder
 
 if TYPE_CHECKING:
     import torch
@@ -197,7 +197,7 @@ def _encode(model: "SentenceTransformer", texts: Sequence[str], plan: Plan) -> "
     """Unit rows (n, d) in fp32, in the order of the texts."""
     import torch
 
-    shown = [as_read(text) for text in texts]
+    shown = [without_keys(text) for text in texts]
     read = model.tokenizer(shown, padding=True, truncation=True, max_length=plan.max_tokens, return_tensors="pt")
     features = {name: tensor.to(model.device) for name, tensor in read.items()}
     with torch.autocast(model.device.type, torch.bfloat16, enabled=model.device.type != "cpu" or native_bf16()):

@@ -14,7 +14,7 @@ from typing import Any
 from core.errors import SettingsError
 from finetune.synthetic import Episode
 from llm.checkpoint import chat_text, messages
-from prompts.options import offered
+from prompts.options import offered, told_shares
 from prompts.prompt import Prompt
 from prompts.render import SUMMARY, Question, Style, answer_text, render
 
@@ -74,7 +74,9 @@ class Teacher:
         offers = {field: _shuffled(self._offered(episode, field, labels, rng), rng) for field, labels in needed.items()}
         budget = self._budget(rng)
         nonce = f"{rng.getrandbits(24):06x}"
-        question = Question(episode.ticket, episode.neighbors, episode.taxonomy, offers, nonce, free=SUMMARY)
+        known = (*episode.neighbors, *episode.further)
+        shares = told_shares(episode.taxonomy, offers, known, len(episode.neighbors))
+        question = Question(episode.ticket, episode.neighbors, episode.taxonomy, offers, nonce, free=SUMMARY, shares=shares)
         if proposal is not None:
             question = replace(question, proposal=proposal, free=None)
         try:

@@ -26,8 +26,8 @@ from finetune.tokenizer import ALIASES, BUCKETS, train_tokenizer
 if TYPE_CHECKING:
     import torch
 
-TEMPLATE = "compact.v2"
-CRITIC = "compact-critic.v3"
+TEMPLATE = "compact.v3"
+CRITIC = "compact-critic.v4"
 
 
 @dataclass(frozen=True, slots=True)

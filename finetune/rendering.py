@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from core.retrieval import Search
 from core.summary import extract_summary
 from core.taxonomy import Taxonomy
 from core.ticket import CleanTicket, Evidence, Neighbor, Vectors
-from experts.outoffold import Search, as_ticket
+from experts.outoffold import as_ticket
 from experts.vote import NeighborVote, label_priors
 from finetune.proposals import proposals
 from finetune.rows import Row, Split

@@ -1,25 +1,20 @@
 """What is learned from: resolved tickets and people's verdicts, grouped by near-duplicates and split so that nothing leaks."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from core.errors import InputError
-from core.taxonomy import Taxonomy
 from core.ticket import Exemplar, Vectors
 from knowledge.duplicates import duplicate_groups
-from knowledge.ingest import exemplar_id
 from llm.base import text_digest
-from observability.records import DecisionRecord, HumanVerdict, Record
 
 Split: TypeAlias = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 SHARES = (0.8, 0.9)
 """Where validation and test begin, as shares of the groups."""
-JOURNAL = "journal"
-"""The source of a row that comes from a person's verdict alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,57 +24,6 @@ class Row:
     exemplar: Exemplar
     group: str
     split: Split
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """The journal's part: a row for each judged ticket, and how many labels no taxonomy knows."""
-
-    rows: tuple[Exemplar, ...]
-    unknown_labels: int
-
-
-def judged(records: Iterable[Record], taxonomy: Taxonomy) -> Judged:
-    """The tickets that a person judged, as exemplars. The newest verdict on a field counts; the text is the redacted one that
-    was decided on, of the judged revision where the journal has it."""
-    decisions: dict[tuple[str, str], DecisionRecord] = {}
-    latest: dict[str, DecisionRecord] = {}
-    verdicts: dict[str, list[HumanVerdict]] = {}
-    for record in records:
-        if isinstance(record, DecisionRecord):
-            decisions[record.ticket_id, record.revision] = latest[record.ticket_id] = record
-        elif isinstance(record, HumanVerdict):
-            verdicts.setdefault(record.ticket_id, []).append(record)
-    rows, unknown = [], 0
-    for ticket, said in verdicts.items():
-        decision = decisions.get((ticket, said[-1].revision)) or latest.get(ticket)
-        labels, missed = _confirmed(said, taxonomy)
-        unknown += missed
-        if decision is not None and labels and f"{decision.subject}{decision.body}".strip():
-            rows.append(_row(decision, said, labels))
-    return Judged(tuple(rows), unknown)
-
-
-def _confirmed(verdicts: Sequence[HumanVerdict], taxonomy: Taxonomy) -> tuple[dict[str, str], int]:
-    given = {field: label for verdict in verdicts for field, label in verdict.labels.items()}
-    matched = {f: taxonomy.match(f, label) if f in taxonomy.fields else None for f, label in given.items()}
-    return {f: label for f, label in matched.items() if label}, sum(label is None for label in matched.values())
-
-
-def _row(decision: DecisionRecord, verdicts: Sequence[HumanVerdict], labels: Mapping[str, str]) -> Exemplar:
-    resolutions = [v.resolution.text for v in verdicts if v.resolution is not None]
-    made = Exemplar(
-        id="",
-        subject=decision.subject,
-        body=decision.body,
-        language=decision.language,
-        labels=dict(sorted(labels.items())),
-        resolution=resolutions[-1] if resolutions else "",
-        source=JOURNAL,
-        source_id=decision.ticket_id,
-        resolved_at=verdicts[-1].at.isoformat(),
-    )
-    return replace(made, id=exemplar_id(made))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from core.errors import ModelError
+from core.text import without_keys
 from core.ticket import Vectors
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ CHUNK = 1_024
 CHARACTERS_PER_TOKEN = 20
 """A text is cut at this many characters for each token the model reads: far beyond what it can see of it."""
 _SAMPLES, _SAMPLE_BYTES = 256, 16_384
-_PSEUDONYM = re.compile(r"<([a-z]+):[0-9a-f]{8}>")
-"""Its digits mean nothing, and would make the vectors of a text differ from home to home."""
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 _UNUSED_FILES = ["onnx/*", "openvino/*"]
@@ -105,7 +104,7 @@ class Embedder:
 
         model = self._model
         longest = CHARACTERS_PER_TOKEN * (model.max_seq_length or 8_192)
-        cut = [as_read(text[:longest]) for text in texts]
+        cut = [without_keys(text[:longest]) for text in texts]
         with torch.autocast(model.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             raw = model.encode(cut, batch_size=self._batch_size, show_progress_bar=False, convert_to_numpy=True)
         vectors: Vectors = np.asarray(raw, dtype=np.float32)
@@ -149,11 +148,6 @@ class Embedder:
         if self.adapter:
             _adapt(model, self.adapter, _digest(self.folder))
         return model
-
-
-def as_read(text: str) -> str:
-    """The text as the model is shown it, in training as in use: pseudonyms without their digits."""
-    return _PSEUDONYM.sub(r"<\1>", text)
 
 
 def by_length(texts: Sequence[str]) -> Iterator[list[str]]:

@@ -12,7 +12,7 @@ from core.taxonomy import Taxonomy
 from core.ticket import CleanTicket, Evidence, Neighbor
 from core.triage import Draft, Generation, LogProbs
 from llm.base import Answer, LanguageModel
-from prompts.options import offered, with_rules
+from prompts.options import offered, told_shares, with_rules
 from prompts.prompt import Prompt
 from prompts.render import Question, Style, render
 
@@ -69,6 +69,7 @@ class LanguageAuthor:
         }
         offers = with_rules(self.taxonomy, offers, self._prior)
         question = Question(ticket, near, self.taxonomy, offers, self._nonce(ticket), self.context, self.glossary)
+        question = replace(question, shares=told_shares(self.taxonomy, offers, neighbors, len(near)))
         return render(question, Style(self.model.template, self.model.aliases, self.model.budget, self.model.count))
 
     def _prompts(self, evidence: Evidence) -> list[Prompt]:

@@ -15,11 +15,11 @@ from core.taxonomy import Taxonomy
 from core.ticket import CleanTicket, Evidence, Neighbor
 from core.triage import Generation, Review, Triage
 from llm.base import LanguageModel
-from prompts.options import offered
+from prompts.options import offered, told_shares
 from prompts.prompt import FreeText, Prompt
 from prompts.render import Question, Style, render
 
-TEMPLATES = {"compact.v2": "compact-critic.v3", "triage.v1": "critic.v2"}
+TEMPLATES = {"compact.v3": "compact-critic.v4", "triage.v2": "critic.v3"}
 """The critic's template for a model of each triage template. A model that was trained as a critic names the critic's itself."""
 REASON = FreeText("reason", 120)
 
@@ -70,7 +70,8 @@ class LanguageReviewer:
         offers = {name: self._offered(name, label, near) for name, label in proposal.items()}
         nonce = hmac.digest(self.key, f"critic {ticket.digest}".encode(), "sha256").hex()[:8]
         free = REASON if self.reasons else None
-        question = Question(ticket, near, self.taxonomy, offers, nonce, free=free, proposal=proposal)
+        shares = told_shares(self.taxonomy, offers, neighbors, len(near))
+        question = Question(ticket, near, self.taxonomy, offers, nonce, free=free, shares=shares, proposal=proposal)
         model = self.model
         template = TEMPLATES.get(model.template, model.template)
         return render(question, Style(template, model.aliases, model.budget, model.count))

@@ -52,7 +52,7 @@ class ServerModel:
         key_variable: str = "",
         *,
         budget: int = 3000,
-        template: str = "triage.v1",
+        template: str = "triage.v2",
         concurrency: int = 4,
         timeout_s: float = 60.0,
         attempts: int = 3,

@@ -22,6 +22,7 @@ from observability.records import (
     RunStarted,
     parse_record,
 )
+from observability.reviews import Review, judged_bodies, newest_word, reviews
 
 PAGE = 500
 """Records read at a time; between pages no read transaction is held, so the write-ahead log can be folded in."""
@@ -123,6 +124,23 @@ class Journal:
         with storage_errors(self.path):
             return pending_writes(self._db, source, self._parse)
 
+    def reviews(self, ticket_id: str | None = None) -> list[Review]:
+        """Every decided ticket, or one, with what people have said of it, the oldest decision first."""
+        with storage_errors(self.path):
+            return reviews(self._db, ticket_id, self._parse)
+
+    def about_judged(self) -> Iterator[Record]:
+        """The decisions, verdicts and notes of the tickets that somebody judged, oldest first."""
+        with storage_errors(self.path):
+            rows = judged_bodies(self._db)
+        for seq, body in rows:
+            yield self._parse(seq, body)
+
+    def said(self) -> int:
+        """The place of the newest thing that a person said, 0 where nobody has: what was read before is stale where it grows."""
+        with storage_errors(self.path):
+            return newest_word(self._db)
+
     def export(self, path: Path, *, run: str | None = None) -> int:
         """Write the records (of one run) to `path` as JSON lines, replacing it when complete; returns how many."""
         draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
@@ -183,4 +201,4 @@ def _state(record: Record) -> str:
         return "dry_run" if record.dry_run else "live"
     if isinstance(record, DecisionRecord):
         return record.outcome
-    return "" if isinstance(record, HumanVerdict) else record.state
+    return record.action if isinstance(record, HumanVerdict) else record.state

@@ -247,16 +247,44 @@ class WritebackRecord(_Entry):
 
 
 class HumanVerdict(_Entry):
-    """What a person says is right, added later: the confirmed labels by field. `run` is "" where no run's decision is judged."""
+    """What a person says is right, added later: the confirmed labels by field. `run` is "" where no run's decision is judged.
+
+    `rejected` confirms no label: the triage is wrong, and somebody else will say what is right.
+    """
 
     kind: Literal["human_verdict"] = "human_verdict"
     run: Text = ""
     ticket_id: Text
     revision: Text
     who: Text
+    action: Literal["approved", "corrected", "rejected"] = "corrected"
     labels: Mapping[str, Text]
     resolution: ResolutionProposed | None = None
     reason: Text = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the verdict with its moment: the marker that its write leaves at the desk."""
+        return _sha256(self.model_dump(mode="json"))
+
+
+class ReviewNote(_Entry):
+    """What else became of a ticket in review: put off, the last verdict taken back, or a verdict written to the desk (or not)."""
+
+    kind: Literal["review_note"] = "review_note"
+    run: Text = ""
+    ticket_id: Text
+    revision: Text
+    who: Text
+    state: Literal["skipped", "undone", "written", "already", "conflict", "failed"]
+    verdict: str = ""
+    new_revision: Text = ""
+    error: Text = ""
+
+    @field_validator("error")
+    @classmethod
+    def _no_credentials(cls, error: str) -> str:
+        return mask_text(error)
 
 
 class RunFinished(_Entry):
@@ -270,7 +298,7 @@ class RunFinished(_Entry):
 
 
 Record: TypeAlias = Annotated[
-    RunStarted | DecisionRecord | WritebackRecord | HumanVerdict | RunFinished, Field(discriminator="kind")
+    RunStarted | DecisionRecord | WritebackRecord | HumanVerdict | ReviewNote | RunFinished, Field(discriminator="kind")
 ]
 
 

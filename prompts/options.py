@@ -1,20 +1,22 @@
 """Which labels of a field a prompt offers, and how they are named in it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.taxonomy import Label, Taxonomy
 from core.ticket import Neighbor
+from core.voting import voices
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One label as a prompt shows it."""
+    """One label as a prompt shows it. `share` is its part of the neighbours' vote, None where none of them has a label."""
 
     label: str
     name: str
     alias: str
     definition: str = ""
+    share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +32,29 @@ class Field:
         return {option.label: option.alias for option in self.options}
 
 
+def vote_shares(labels: Sequence[str], field: str, neighbors: Sequence[Neighbor]) -> dict[str, float]:
+    """label -> its share of the neighbours' vote, 0..1; empty where no neighbour carries one of the labels."""
+    carried = [(n.exemplar.labels[field], n.similarity) for n in neighbors if n.exemplar.labels.get(field) in labels]
+    shares = dict.fromkeys(labels, 0.0) if carried else {}
+    for (label, _), votes in zip(carried, voices([similarity for _, similarity in carried]), strict=True):
+        shares[label] += float(votes) / len(carried)
+    return shares
+
+
+def told_shares(
+    taxonomy: Taxonomy, fields: Iterable[str], neighbors: Sequence[Neighbor], shown: int
+) -> dict[str, dict[str, float]]:
+    """field -> the shares that a prompt with the `shown` first neighbours tells; none where it shows them all."""
+    return {f: vote_shares(taxonomy.labels(f), f, neighbors) for f in fields} if len(neighbors) > shown else {}
+
+
 def offered(
     taxonomy: Taxonomy, field: str, neighbors: Sequence[Neighbor], priors: Mapping[str, float], most: int
 ) -> tuple[str, ...]:
     """At most `most` labels in the order of the taxonomy: those that the neighbours carry first, then by prior."""
     names = taxonomy.labels(field)
-    votes = dict.fromkeys(names, 0.0)
-    for neighbor in neighbors:
-        label = neighbor.exemplar.labels.get(field, "")
-        if label in votes:
-            votes[label] += max(neighbor.similarity, 0.01)
-    ranked = sorted(names, key=lambda name: (-votes[name], -priors.get(name, 0.0)))[:most]
+    shares = vote_shares(names, field, neighbors)
+    ranked = sorted(names, key=lambda name: (-shares.get(name, 0.0), -priors.get(name, 0.0)))[:most]
     return tuple(name for name in names if name in set(ranked))
 
 
@@ -64,14 +78,22 @@ def with_rules(
 
 
 def fields_of(
-    taxonomy: Taxonomy, offers: Mapping[str, Sequence[str]], aliases: Sequence[str], language: str, glossary: Mapping[str, str]
+    taxonomy: Taxonomy,
+    offers: Mapping[str, Sequence[str]],
+    aliases: Sequence[str],
+    language: str,
+    glossary: Mapping[str, str],
+    shares: Mapping[str, Mapping[str, float]],
 ) -> tuple[Field, ...]:
-    """The fields with their options; aliases are dealt in order, each to one option only."""
+    """The fields with their options; aliases are dealt in order, each to one option only. `shares`: field -> label -> 0..1."""
     dealt = iter(aliases)
     fields = []
     for field, labels in offers.items():
         specs = {label.name: label for label in taxonomy.fields[field].labels}
-        options = (Option(name, name, next(dealt), _definition(specs[name], language, glossary)) for name in labels)
+        voted = shares.get(field, {})
+        options = (
+            Option(name, name, next(dealt), _definition(specs[name], language, glossary), voted.get(name)) for name in labels
+        )
         fields.append(Field(field, tuple(options)))
     return tuple(fields)
 

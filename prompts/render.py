@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import SettingsError
 from core.taxonomy import Rule, Taxonomy
+from core.text import without_keys
 from core.ticket import CleanTicket, Neighbor
 from prompts.options import Field, fields_of
 from prompts.prompt import Choice, FreeText, Prompt
@@ -39,7 +40,9 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a prompt is about. `offers` are the labels of each field that may be chosen.
+    """What a prompt is about. `offers` are the labels of each field that may be chosen, `neighbors` the exemplars to show.
+
+    `shares` (field -> label -> 0..1) are the labels' parts in the vote of all similar past tickets, those not shown included.
 
     With a `proposal` (field: label, each among the offers) the question is which labels are right, given that these are proposed.
     """
@@ -52,6 +55,7 @@ class Question:
     context: str = ""
     glossary: Mapping[str, str] = field(default_factory=dict)
     free: FreeText | None = SUMMARY
+    shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     proposal: Mapping[str, str] | None = None
 
 
@@ -121,7 +125,13 @@ def _texts(question: Question, style: Style, plan: _Plan) -> tuple[str, str]:
 
 def _choice(one: Field, *, definitions: bool) -> dict[str, object]:
     options = [
-        {"alias": o.alias, "name": harmless(o.name), "definition": harmless(o.definition) if definitions else ""}
+        {
+            "alias": o.alias,
+            "name": harmless(o.name),
+            "definition": harmless(o.definition) if definitions else "",
+            "share": None if o.share is None else f"{o.share:.0%}",
+            "tenth": None if o.share is None else tenth(o.share),
+        }
         for o in one.options
     ]
     return {"field": harmless(one.field), "options": options}
@@ -135,7 +145,7 @@ def _past(neighbor: Neighbor, fields: Sequence[Field], words: int) -> dict[str, 
         "labels": [(harmless(name), alias) for name, alias in known],
         "aliases": [alias for _, alias in known],
         "similarity": f"{neighbor.similarity:.2f}",
-        "bucket": similarity_bucket(neighbor.similarity),
+        "bucket": tenth(neighbor.similarity),
         "resolution": clipped(neighbor.exemplar.resolution, min(words, RESOLUTION_WORDS)),
     }
 
@@ -151,7 +161,8 @@ def _prompt(question: Question, style: Style, system: str, user: str) -> Prompt:
 
 
 def _fields(question: Question, style: Style) -> tuple[Field, ...]:
-    return fields_of(question.taxonomy, question.offers, style.aliases, question.ticket.language, question.glossary)
+    language, glossary = question.ticket.language, question.glossary
+    return fields_of(question.taxonomy, question.offers, style.aliases, language, glossary, question.shares)
 
 
 def _keys(question: Question, fields: Sequence[Field]) -> list[str]:
@@ -177,14 +188,14 @@ def _rules(question: Question) -> Iterator[Rule]:
             yield rule
 
 
-def similarity_bucket(similarity: float) -> int:
-    """0 (unlike) to 9 (nearly the same): tenths of the cosine."""
-    return min(9, max(0, int(similarity * 10)))
+def tenth(value: float) -> int:
+    """0 to 9: of a cosine, from unlike to nearly the same; of a share, from nobody to all."""
+    return min(9, max(0, int(value * 10)))
 
 
 def clipped(text: str, words: int) -> str:
-    """One line of at most so many words of common length, harmless to a model's marks."""
-    line = " ".join(text.split())
+    """One line of at most so many words of common length, harmless to a model's marks, without the digits of pseudonyms."""
+    line = " ".join(without_keys(text).split())
     kept = " ".join(line.split(" ")[:words])[: words * WORD_LENGTH]
     return harmless(kept + (" …" if len(kept) < len(line) else ""))
 

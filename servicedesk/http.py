@@ -11,7 +11,7 @@ import ipaddress
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -28,6 +28,7 @@ from servicedesk.wire import MARKER, WirePage, WireTicket, decoded, problem
 REVISION = "revision"
 """Key of the marker with the revision that the writeback was decided on."""
 DEFAULT_POLICY = Policy()
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +98,20 @@ class HttpDesk:
         return self._get(ticket_id, Attempts(self._policy))
 
     def write(
-        self, ticket_id: str, *, revision: str, fields: Mapping[str, str], comment: str, marker: Mapping[str, str]
+        self,
+        ticket_id: str,
+        *,
+        revision: str,
+        fields: Mapping[str, str],
+        comment: str,
+        marker: Mapping[str, str],
+        ours: Mapping[str, str] = _NOTHING,
     ) -> WriteResult:
-        """Write fields, an internal comment ("" for none) and the marker, once, to the ticket at `revision`.
+        """Write fields ("" empties one), an internal comment ("" for none) and the marker, once, to the ticket at `revision`.
 
-        `marker` identifies the decision (its digest) and has to be the same whenever the same writeback is tried again, so
-        it holds no time and no run number. A field that holds something else is left alone and reported as skipped.
+        `ours` are fields that hold what we wrote earlier, which may be replaced. `marker` identifies the decision (its digest)
+        and has to be the same whenever the same writeback is tried again, so it holds no time and no run number. A field that
+        holds something else is left alone and reported as skipped.
 
         Raises RevisionConflict where the ticket has changed otherwise; nothing was written then. Raises DeskError where the
         desk did not do it, or it is not known; calling again with the same marker is always safe.
@@ -112,14 +121,14 @@ class HttpDesk:
         sent: dict[str, str] | None = None
         while (state := self._get(ticket_id, attempts)).marker != mark:
             _same_revision(state, revision)
-            sent, skipped = _free(state.fields, fields)
+            sent, skipped = _free(state.fields, fields, ours)
             outcome = self._update(ticket_id, revision, _body(ticket_id, sent, comment, mark), attempts)
             if isinstance(outcome, DeskState):
                 _verify(outcome, sent, mark)
                 return WriteResult(outcome.ticket.revision, written=True, skipped=skipped)
             self._pause(outcome, attempts)
         if sent is None:
-            return WriteResult(state.ticket.revision, written=False, skipped=_free(state.fields, fields)[1])
+            return WriteResult(state.ticket.revision, written=False, skipped=_free(state.fields, fields, ours)[1])
         if state.settled:  # else somebody has changed it since, and may have changed these fields
             _verify(state, sent, mark)
         return WriteResult(state.ticket.revision, written=True, skipped=skipped)
@@ -213,16 +222,23 @@ class HttpDesk:
         return _Failure(error, status not in RETRYABLE and status != 409, retry_after(response.headers.get("retry-after", "")))
 
 
-def _free(held: Mapping[str, str], wanted: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The wanted fields that are empty at the desk, and those that hold something else, with what they hold."""
-    free = {name: value for name, value in wanted.items() if name not in held}
-    return free, {name: held[name] for name, value in wanted.items() if name in held and fold(held[name]) != fold(value)}
+def _free(held: Mapping[str, str], wanted: Mapping[str, str], ours: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The wanted fields that are empty at the desk or still ours, and those that hold something else, with what they hold."""
+    other = {name: value for name, value in wanted.items() if fold(held.get(name, "")) != fold(value)}
+    free = {name: value for name, value in other.items() if fold(held.get(name, "")) in ("", fold(ours.get(name, "")))}
+    return free, {name: held[name] for name in other if name not in free}
 
 
 def _body(ticket_id: str, fields: Mapping[str, str], comment: str, mark: Mapping[str, str]) -> str:
     key = hashlib.sha256(json.dumps([ticket_id, sorted(mark.items())]).encode()).hexdigest()
     return json.dumps(
-        {"fields": fields, "comment": comment, "public": False, "properties": {MARKER: mark}, "idempotency_key": key}
+        {
+            "fields": {name: value or None for name, value in fields.items()},
+            "comment": comment,
+            "public": False,
+            "properties": {MARKER: mark},
+            "idempotency_key": key,
+        }
     )
 
 

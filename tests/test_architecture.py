@@ -21,8 +21,9 @@ ALLOWED = {
     "servicedesk": {"core"},
     "observability": {"core"},
     "mocks": {"core"},
-    "batch": {"core", "intake", "prompts", "knowledge", "experts", "llm", "servicedesk", "observability", "mocks"},
-    "finetune": {"core", "prompts", "llm", "knowledge", "experts", "observability", "batch"},
+    "review": {"core", "knowledge", "observability"},
+    "batch": {"core", "intake", "prompts", "knowledge", "experts", "llm", "servicedesk", "observability", "mocks", "review"},
+    "finetune": {"core", "prompts", "llm", "knowledge", "experts", "observability", "review", "batch"},
 }
 FENCED = {
     "torch": {"llm", "finetune", "knowledge", "experts"},

@@ -25,15 +25,17 @@ def contested(episode: Episode, rng: random.Random) -> Episode:
     Kinds of resolution stay, since what was done tells them. A field whose right label nobody has is not asked; an episode
     without any field left stays as it is.
     """
-    dealt = {f: _dealt(episode.taxonomy.labels(f), episode.neighbors, rng) for f in episode.gold if f != RESOLUTION_FIELD}
-    neighbors = [_relabelled(n, {f: past[i] for f, (_, past) in dealt.items()}) for i, n in enumerate(episode.neighbors)]
+    known = (*episode.neighbors, *episode.further)
+    dealt = {f: _dealt(episode.taxonomy.labels(f), known, rng) for f in episode.gold if f != RESOLUTION_FIELD}
+    relabelled = [_relabelled(n, {f: past[i] for f, (_, past) in dealt.items()}) for i, n in enumerate(known)]
+    neighbors, further = relabelled[: len(episode.neighbors)], relabelled[len(episode.neighbors) :]
     shown = {item for one in neighbors for item in one.exemplar.labels.items()}
     gold = {f: dealt[f][0] if f in dealt else label for f, label in episode.gold.items()}
     asked = {f: label for f, label in gold.items() if f not in dealt or (f, label) in shown}
     if not asked.keys() & dealt.keys():
         return episode
     taxonomy = Taxonomy(version="1", fields=episode.taxonomy.fields, systems=episode.taxonomy.systems)
-    return replace(episode, taxonomy=taxonomy, gold=asked, neighbors=tuple(neighbors))
+    return replace(episode, taxonomy=taxonomy, gold=asked, neighbors=tuple(neighbors), further=tuple(further))
 
 
 def _dealt(labels: Sequence[str], neighbors: Sequence[Neighbor], rng: random.Random) -> tuple[str, list[str]]:

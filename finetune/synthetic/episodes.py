@@ -20,7 +20,7 @@ LABEL_NOISE = 0.03
 """Share of an exemplar's labels that are wrong, at a tidy desk."""
 UNTIDY = (0.03, 0.1, 0.2, 0.35)
 """The same at desks with a long past, each as often."""
-CROWD = 3
+CROWD = 4
 """How many times as much there is to find in a long past."""
 RANKED = 0.08
 """Standard deviation of what a long past is ranked by, around the similarity: a hybrid search ranks by words as well."""
@@ -37,7 +37,8 @@ _NAMESPACE = uuid.UUID("6f1d9e1e-54a6-5c39-9d1c-0d0c5f8a7b11")
 class Episode:
     """One lesson. `gold` has the right label of every field that can be known, by name, definition or exemplar.
 
-    `neighbors` are nearest first, at most SHOWN; `summary` is one line of at most 120 characters in the ticket's language.
+    `neighbors` are nearest first, at most SHOWN; `further` are the rest of a long past, which are counted and not read: they
+    have labels and no text. `summary` is one line of at most 120 characters in the ticket's language.
     """
 
     taxonomy: Taxonomy
@@ -45,6 +46,7 @@ class Episode:
     gold: Mapping[str, str]
     neighbors: Sequence[Neighbor]
     summary: str
+    further: Sequence[Neighbor] = ()
 
 
 def episodes(seed: int, split: Split, start: int = 0) -> Iterator[Episode]:
@@ -79,10 +81,13 @@ def episode(seed: int, split: Split, number: int, intensity: float = 1.0, *, cro
         world = replace(world, always=scheme.always)
         ticket = draw(rng, world)
         desk = _Desk(intensity, rng.choice(UNTIDY), CROWD, RANKED) if crowded else _Desk(intensity)
-        neighbors = _neighbors(rng, words, world, scheme, ticket, desk)
+        found = _past(rng, world, scheme, ticket, desk)
+        neighbors, further = found[:SHOWN], found[SHOWN:]
         gold = {plan.field: plan.label(ticket) for plan in scheme.plans if _known(plan, ticket, neighbors)}
         if gold:
-            return _episode(rng, words, scheme, ticket, f"{split}-{number}", gold, neighbors, intensity)
+            told = [_told(rng, words, one, intensity) for one in neighbors]
+            episode = _episode(rng, words, scheme, ticket, f"{split}-{number}", gold, told, intensity)
+            return replace(episode, further=tuple(one.neighbor for one in further))
 
 
 def _episode(
@@ -92,31 +97,33 @@ def _episode(
     ticket: Incident,
     name: str,
     gold: Mapping[str, str],
-    neighbors: Sequence["_Past"],
+    neighbors: Sequence[Neighbor],
     intensity: float,
 ) -> Episode:
     text = rendered(ticket, words, rng)
     subject, body = noisy(text.subject, text.body, ticket.language, rng, intensity)
     clean = CleanTicket(id=name, subject=subject, body=body, language=ticket.language)
-    return Episode(scheme.taxonomy, clean, gold, tuple(one.neighbor for one in neighbors), text.summary)
+    return Episode(scheme.taxonomy, clean, gold, tuple(neighbors), text.summary)
 
 
 @dataclass(frozen=True, slots=True)
 class _Past:
+    """An incident of the past, as a neighbour without a text."""
+
     incident: Incident
     neighbor: Neighbor
 
 
-def _neighbors(rng: random.Random, words: Lexicon, world: World, scheme: Scheme, ticket: Incident, desk: _Desk) -> list[_Past]:
-    """Exemplars that explain what names do not, the nearest first; at times without the right label of one field."""
+def _past(rng: random.Random, world: World, scheme: Scheme, ticket: Incident, desk: _Desk) -> list[_Past]:
+    """Incidents that explain what names do not, the nearest first; at times without the right label of one field."""
     unread = [plan for plan in scheme.plans if not plan.readable(ticket)]
     drawn = [one for _ in range(desk.drawn) for one in past(rng, world, ticket)]
     incidents = made_telling(rng, world, ticket, drawn, unread)
-    known = [_exemplar(rng, words, scheme, ticket, one, desk) for one in incidents]
+    known = [_labelled(rng, scheme, ticket, one, desk) for one in incidents]
     if rng.random() < WITHHELD:
         plan = rng.choice(scheme.plans)
         known = [one for one in known if one.neighbor.exemplar.labels.get(plan.field) != plan.label(ticket)]
-    return sorted(known, key=lambda one: -desk.rank(rng, one.neighbor.similarity))[:SHOWN]
+    return sorted(known, key=lambda one: -desk.rank(rng, one.neighbor.similarity))
 
 
 def _known(plan: Plan, ticket: Incident, neighbors: Sequence[_Past]) -> bool:
@@ -127,19 +134,25 @@ def _known(plan: Plan, ticket: Incident, neighbors: Sequence[_Past]) -> bool:
     )
 
 
-def _exemplar(rng: random.Random, words: Lexicon, scheme: Scheme, ticket: Incident, incident: Incident, desk: _Desk) -> _Past:
-    text = rendered(incident, words, rng)
-    subject, body = noisy(text.subject, text.body, incident.language, rng, desk.intensity)
+def _labelled(rng: random.Random, scheme: Scheme, ticket: Incident, incident: Incident, desk: _Desk) -> _Past:
     labels = {plan.field: _observed(rng, plan, incident, desk.label_noise) for plan in scheme.plans if rng.random() >= UNLABELLED}
-    found = Exemplar(
+    known = Exemplar(id="", subject="", body="", language=incident.language, labels=labels, resolution="")
+    return _Past(incident, Neighbor(known, similarity(rng, ticket, incident)))
+
+
+def _told(rng: random.Random, words: Lexicon, past: _Past, intensity: float) -> Neighbor:
+    """With its text, and what was done."""
+    text = rendered(past.incident, words, rng)
+    subject, body = noisy(text.subject, text.body, past.incident.language, rng, intensity)
+    known = past.neighbor.exemplar
+    exemplar = replace(
+        known,
         id=str(uuid.uuid5(_NAMESPACE, f"{subject}\n{body}")),
         subject=subject,
         body=body,
-        language=incident.language,
-        labels=labels,
-        resolution=_resolved(rng, words, incident, labels),
+        resolution=_resolved(rng, words, past.incident, known.labels),
     )
-    return _Past(incident, Neighbor(found, similarity(rng, ticket, incident)))
+    return replace(past.neighbor, exemplar=exemplar)
 
 
 def _observed(rng: random.Random, plan: Plan, incident: Incident, noise: float) -> str:

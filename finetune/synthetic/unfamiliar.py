@@ -49,10 +49,10 @@ def unfamiliar(episode: Episode, split: Split, rng: random.Random) -> Episode:
     )
     taxonomy = Taxonomy(version="1", fields=fields, rules=rules, systems=episode.taxonomy.systems)
     ticket = replace(episode.ticket, subject=told.text(episode.ticket.subject), body=told.text(episode.ticket.body))
-    neighbors = tuple(_retold(one, told.text, new) for one in episode.neighbors)
+    neighbors, further = (tuple(_retold(one, told.text, new) for one in some) for some in (episode.neighbors, episode.further))
     shown = {item for one in neighbors for item in one.exemplar.labels.items()}
     gold = {field: new[field][label] for field, label in episode.gold.items() if (field, new[field][label]) in shown}
-    return Episode(taxonomy, ticket, gold, neighbors, told.text(episode.summary)) if gold else episode
+    return Episode(taxonomy, ticket, gold, neighbors, told.text(episode.summary), further) if gold else episode
 
 
 def _renamed(spec: FieldSpec, told: Callable[[str], str]) -> FieldSpec:

@@ -16,7 +16,7 @@ def reading(blank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     """A home with some of the history, and the tiny model in the settings."""
     monkeypatch.setenv("TAMIZ_TAXONOMY", str(TAXONOMY_FILE))
     monkeypatch.setenv("TAMIZ_LLM__MODEL", str(tiny_checkpoint()))
-    monkeypatch.setenv("TAMIZ_LLM__TEMPLATE", "compact.v2")
+    monkeypatch.setenv("TAMIZ_LLM__TEMPLATE", "compact.v3")
     monkeypatch.setenv("TAMIZ_LLM__BUDGET", "500")
     some = [{k: row[k] for k in ("id", "subject", "description", "resolution", *LABELS)} for row in rows_of(RESOLVED)[:150]]
     write_rows(tmp_path / "history.jsonl", some)
@@ -66,7 +66,7 @@ def test_context_enters_the_prompt_and_an_answer_is_shown_on_demand(reading: Pat
     assert result.code == 0, result.err
     assert "<|context|>Proyecto Faro" in result.out
     assert json.loads(result.out.strip().splitlines()[-1]).keys() == {*LABELS, "summary"}
-    assert "of 500; compact.v2" in result.err
+    assert "of 500; compact.v3" in result.err
 
 
 def test_a_glossary_says_what_labels_mean(reading: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,6 +79,23 @@ def test_a_glossary_says_what_labels_mean(reading: Path, tmp_path: Path, monkeyp
     (tmp_path / "glossary.yaml").write_text("- a list\n", encoding="utf-8")
     result = tamiz("prompt", "no va la vpn")
     assert (result.code, "glossary" in result.err) == (1, True)
+
+
+def test_search_in_other_words_is_journalled_and_a_fit_of_its_own(
+    reading: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TAMIZ_KNOWLEDGE__REPHRASE", "true")
+    refused = tamiz("run", OPEN, "--limit", "1")
+    assert refused.code == 1
+    assert "a larger language model" in refused.err
+    monkeypatch.setenv("TAMIZ_LLM__TEMPLATE", "triage.v2")
+    monkeypatch.setenv("TAMIZ_LLM__BUDGET", "1500")
+    write_rows(tmp_path / "open.jsonl", [{k: row[k] for k in ("id", "subject", "description")} for row in rows_of(OPEN)[:2]])
+    result = tamiz("run", tmp_path / "open.jsonl", "--json")
+    assert result.code == 0, result.err
+    assert "rephrase" in result.json["seconds"]
+    asked = [[generation.task for generation in decision.generations] for decision in decisions(reading)]
+    assert ["rephrase", "triage"] in asked
 
 
 def test_without_a_model_the_prompt_command_says_what_to_do(reading: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ import pytest
 from core.errors import ModelError
 from core.fusion import FieldFusion
 from core.pipeline import Critic
-from core.ticket import Evidence, Vectors
+from core.retrieval import Rephrased
+from core.ticket import CleanTicket, Evidence, Vectors
 from core.triage import Accepted, Decision, Draft, Escalated, Generation, LogProbs, Reason, Review, Suggested, Triage, Verdict
 from core.words import say
 from tests.core.pipeline_examples import BATCH, EXEMPLARS, FIELDS, TAXONOMY, ScriptedCritic, SilentCritic, Vote, pipeline, ticket
@@ -294,3 +295,34 @@ def test_a_reviewer_that_fails_costs_the_ticket_that_makes_it_fail() -> None:
     decisions = replace(pipeline(), reviewer=Reader(breaks="buzón")).decide(BATCH)
     (failed,) = [d.outcome for d in decisions if isinstance(d.outcome, Escalated) and d.outcome.causes[0].code == "failed"]
     assert failed.causes[0].values == {"stage": "review", "error": "ModelError: No verdict. Start it."}
+
+
+class Translator:
+    """Knows other words for some tickets, and fails on a text."""
+
+    def __init__(self, breaks: str = "") -> None:
+        self._breaks = breaks
+
+    def rephrase(self, tickets: Sequence[CleanTicket]) -> list[Rephrased]:
+        if self._breaks and any(self._breaks in ticket.text for ticket in tickets):
+            raise ModelError("No words.", remedy="Start it.")
+        told = [{"nada que ver": "vpn lento"}.get(ticket.text, ticket.text) for ticket in tickets]
+        return [
+            Rephrased(replace(ticket, subject="", body=words), Generation("rephrase", "m", "r.v1", ticket.id, "{}", 1, 1, 1))
+            for ticket, words in zip(tickets, told, strict=True)
+        ]
+
+
+def test_other_words_find_what_the_tickets_own_do_not() -> None:
+    decisions = replace(pipeline(), rephraser=Translator()).decide(BATCH)
+    assert decisions[4].neighbors[0].exemplar.id == "e1"
+    assert [n.exemplar.id for n in decisions[0].neighbors] == [n.exemplar.id for n in pipeline().decide(BATCH)[0].neighbors]
+    asked = [[g.prompt for g in d.generations] for d in decisions]
+    assert asked == [["a"], ["b"], [], ["d"], ["e"]]
+    assert "rephrase" in decisions[0].seconds
+
+
+def test_a_rephraser_that_fails_costs_the_ticket_that_makes_it_fail() -> None:
+    decisions = replace(pipeline(), rephraser=Translator(breaks="buzón")).decide(BATCH)
+    (failed,) = [d.outcome for d in decisions if isinstance(d.outcome, Escalated) and d.outcome.causes[0].code == "failed"]
+    assert failed.causes[0].values == {"stage": "rephrase", "error": "ModelError: No words. Start it."}

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.retrieval import Search
 from core.ticket import CleanTicket, Evidence, Exemplar, Neighbor, Vectors
 from core.triage import LogProbs
 from experts.fit import fit
 from experts.outoffold import (
     EncoderOpinions,
     OutOfFold,
-    Search,
     as_ticket,
     fold_exemplars,
     unseen_evidence,

@@ -42,6 +42,18 @@ def test_the_past_leans_to_the_right_label() -> None:
     assert 0.5 < mean(agree) < 0.8
 
 
+def test_what_is_only_counted_has_new_labels_too_and_leans_less() -> None:
+    agree = [
+        n.exemplar.labels[field] == one.gold[field]
+        for _, one in CHANGED
+        for field in one.gold.keys() - {RESOLUTION_FIELD}
+        for n in one.further
+        if field in n.exemplar.labels
+    ]
+    assert len(agree) > 200
+    assert 0.4 < mean(agree) < 0.75
+
+
 def test_the_same_choices_make_the_same_episode() -> None:
     again = contested(EPISODES[0], random.Random(0))
     assert again == DEALT[0]

@@ -9,8 +9,9 @@ import yaml
 from core.errors import InputError
 from core.taxonomy import Taxonomy
 from core.ticket import Exemplar
-from finetune.rows import JOURNAL, Gathered, Judged, divided, gathered, judged
+from finetune.rows import Gathered, divided, gathered
 from observability.records import Record
+from review.corrections import JOURNAL, Judged, judged
 from tests.finetune.lesson_examples import TAXONOMY_FILE, decided, exemplar, renamed, said
 from tests.knowledge.toy_knowledge import ToyEmbedder
 

@@ -57,7 +57,7 @@ def registered(registry: Registry, adapter: Path) -> Version:
         "base_digest": digest_of(Checkpoint(str(BASE))),
         "digest": adapter_digest(adapter),
         "precision": "fp32",
-        "template": "compact.v2",
+        "template": "compact.v3",
         "budget": "500",
         "data": "data-1",
     }
@@ -201,6 +201,6 @@ def test_an_adapter_is_not_loaded_on_another_base(registry: Registry, adapters: 
 
 def test_a_model_of_other_prompts_is_not_compared() -> None:
     checkpoint = Checkpoint(str(BASE))
-    require_same_prompts(checkpoint, "compact.v2", card(), TEST)
-    with pytest.raises(InputError, match=r"reads triage\.v1"):
-        require_same_prompts(checkpoint, "triage.v1", card(), TEST)
+    require_same_prompts(checkpoint, "compact.v3", card(), TEST)
+    with pytest.raises(InputError, match=r"reads triage\.v2"):
+        require_same_prompts(checkpoint, "triage.v2", card(), TEST)

@@ -77,6 +77,20 @@ def test_neighbours_are_few_nearest_first_and_plausible(made: list[Episode]) -> 
                 assert label in one.taxonomy.labels(field)
 
 
+def test_a_long_past_is_counted_beyond_what_is_shown(made: list[Episode]) -> None:
+    assert not any(one.further for one in made)
+    long = [episode(0, "train", number, crowded=True) for number in range(80)]
+    assert sum(len(one.neighbors) + len(one.further) for one in long) / len(long) > 12
+    for one in long:
+        assert len(one.neighbors) == 8 or not one.further
+        for neighbor in one.further:
+            assert not neighbor.exemplar.text
+            assert all(label in one.taxonomy.labels(field) for field, label in neighbor.exemplar.labels.items())
+    near = [n.similarity for one in long if one.further for n in one.neighbors]
+    far = [n.similarity for one in long for n in one.further]
+    assert sum(near) / len(near) > sum(far) / len(far) + 0.1
+
+
 def test_nearer_exemplars_more_often_have_the_right_label(made: list[Episode]) -> None:
     right: dict[bool, list[bool]] = {True: [], False: []}
     for one in made:

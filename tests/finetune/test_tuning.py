@@ -70,11 +70,11 @@ def test_the_adapter_is_what_serves_and_the_loss_falls(tmp_path: Path) -> None:
     assert tuned.learned == 12
     assert not tuned.left_out
     served = Checkpoint(str(tiny_checkpoint()), adapter=tuned.adapter)
-    said = answered("adapter", LocalModel(served, template="compact.v2", budget=500), card(), VALIDATION)
+    said = answered("adapter", LocalModel(served, template="compact.v3", budget=500), card(), VALIDATION)
     right = [labels["field"] == one.gold["field"] for labels, one in zip(said.labels, VALIDATION, strict=True)]
     assert sum(right) / len(right) == tuned.best["label_accuracy"]
-    bare = LocalModel(Checkpoint(str(tiny_checkpoint())), template="compact.v2", budget=500)
-    with_adapter = LocalModel(served, template="compact.v2", budget=500)
+    bare = LocalModel(Checkpoint(str(tiny_checkpoint())), template="compact.v3", budget=500)
+    with_adapter = LocalModel(served, template="compact.v3", budget=500)
     (one,), (two,) = (model.answer(prompts_of(card(), VALIDATION[:1])) for model in (bare, with_adapter))
     assert abs(one.log_probs["field"] - two.log_probs["field"]).max() > 1e-3
 
@@ -109,6 +109,6 @@ def test_a_base_in_four_bit(tmp_path: Path) -> None:
     tuned = run(replace(PLAN, precision="nf4", epochs=1), tmp_path)
     served = Checkpoint(str(tiny_checkpoint()), adapter=tuned.adapter, precision="nf4")
     assert type(served.model.get_base_model().model.layers[0].mlp.up_proj.base_layer).__name__ == "Linear4bit"
-    said = answered("adapter", LocalModel(served, template="compact.v2", budget=500), card(), VALIDATION)
+    said = answered("adapter", LocalModel(served, template="compact.v3", budget=500), card(), VALIDATION)
     right = [labels["field"] == one.gold["field"] for labels, one in zip(said.labels, VALIDATION, strict=True)]
     assert sum(right) / len(right) == tuned.best["label_accuracy"]

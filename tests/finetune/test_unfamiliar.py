@@ -52,6 +52,16 @@ def test_every_gold_label_is_one_of_its_field_and_on_an_exemplar(pairs: list[tup
             assert own.taxonomy.labels(field)[at] == own.gold[field]
 
 
+def test_what_is_only_counted_gets_the_new_labels() -> None:
+    own = [episode(0, "train", number, crowded=True) for number in range(40)]
+    told = [unfamiliar(one, "train", random.Random(number)) for number, one in enumerate(own)]
+    assert any(one.further for one in told)
+    for before, after in zip(own, told, strict=True):
+        assert len(before.further) == len(after.further)
+        for neighbor in after.further:
+            assert all(label in after.taxonomy.labels(field) for field, label in neighbor.exemplar.labels.items())
+
+
 def test_kinds_of_resolution_keep_their_names(pairs: list[tuple[Episode, Episode]]) -> None:
     kinds = [(own, told) for own, told in pairs if RESOLUTION_FIELD in own.taxonomy.fields]
     assert kinds

@@ -1,4 +1,4 @@
-"""The places where an index is kept: a folder, qdrant-client's own engine in memory, and a server where one is given."""
+"""The places where an index is kept: a folder, qdrant-client's engine, that over HTTP, and a server where one is given."""
 
 import os
 import warnings
@@ -13,12 +13,13 @@ from qdrant_client import QdrantClient
 from knowledge.edge_shelf import EdgeShelf
 from knowledge.server_shelf import ServerShelf
 from knowledge.stores import Shelf
+from tests.knowledge.qdrant_rest import qdrant_rest
 
 TEST_NAME = "tamiz_test"
 
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it are made by TemporaryDirectory
-KINDS = ["edge", "memory", pytest.param("server", marks=pytest.mark.server)]
+KINDS = ["edge", "memory", "http", pytest.param("server", marks=pytest.mark.server)]
 
 
 @pytest.fixture
@@ -49,7 +50,18 @@ def shelf_of(kind: str, home: Path) -> Iterator[Shelf]:
         return
     if kind == "server" and "QDRANT_URL" not in os.environ:
         pytest.skip("QDRANT_URL is not set")
-    client = QdrantClient(":memory:") if kind == "memory" else QdrantClient(url=os.environ["QDRANT_URL"])
+    if kind == "http":
+        with qdrant_rest() as url, _client_shelf(QdrantClient(url=url), home) as shelf:
+            yield shelf
+        return
+    with _client_shelf(
+        QdrantClient(":memory:") if kind == "memory" else QdrantClient(url=os.environ["QDRANT_URL"]), home
+    ) as shelf:
+        yield shelf
+
+
+@contextmanager
+def _client_shelf(client: QdrantClient, home: Path) -> Iterator[Shelf]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Payload indexes have no effect|Local mode performs exact")
         yield ServerShelf(client, home, TEST_NAME)

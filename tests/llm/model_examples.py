@@ -54,7 +54,7 @@ def tiny_checkpoint(seed: int = 0) -> Path:
 @cache
 def tiny_model(batch_size: int = 16) -> LocalModel:
     """The tiny model, loaded once for each batch size."""
-    return LocalModel(Checkpoint(str(tiny_checkpoint())), template="compact.v2", budget=500, batch_size=batch_size)
+    return LocalModel(Checkpoint(str(tiny_checkpoint())), template="compact.v3", budget=500, batch_size=batch_size)
 
 
 def prompt(text: str, model: LocalModel) -> Prompt:

@@ -28,7 +28,7 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def answer(adapter: Path | None = None, precision: Precision = "fp32") -> tuple[str, Answer]:
-    model = LocalModel(Checkpoint(str(tiny_checkpoint()), "", adapter, precision), template="compact.v2", budget=500)
+    model = LocalModel(Checkpoint(str(tiny_checkpoint()), "", adapter, precision), template="compact.v3", budget=500)
     (said,) = model.answer([render(QUESTION, Style(model.template, model.aliases, model.budget, model.count))])
     return model.name, said
 
@@ -47,7 +47,7 @@ def test_fewer_bits_say_nearly_the_same(precision: Precision) -> None:
     if precision == "nf4":
         pytest.importorskip("bitsandbytes")
     _, few = answer(precision=precision)
-    (full,) = tiny_model().answer([render(QUESTION, Style("compact.v2", tiny_model().aliases, 500, tiny_model().count))])
+    (full,) = tiny_model().answer([render(QUESTION, Style("compact.v3", tiny_model().aliases, 500, tiny_model().count))])
     for field, said in few.log_probs.items():
         assert np.exp(said).sum() == pytest.approx(1.0)
         np.testing.assert_allclose(np.exp(said), np.exp(full.log_probs[field]), atol=0.1)

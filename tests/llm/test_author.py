@@ -1,6 +1,8 @@
 """The language model as the pipeline's author."""
 
 import json
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,3 +49,17 @@ def test_labels_that_are_not_offered_share_a_little_by_their_priors() -> None:
 
 def test_a_ticket_without_neighbours_is_read_all_the_same() -> None:
     assert "<|past|>" not in author().prompt(EVIDENCE.tickets[1], ()).user
+
+
+def test_the_votes_shares_are_told_where_not_all_of_the_past_is_shown() -> None:
+    some, every = replace(author(), exemplars=2), author()
+    assert "<|near" not in every.prompt(TICKET, NEIGHBORS).user.split("<|past|>")[0]
+    told = some.prompt(TICKET, NEIGHBORS).user.split("<|past|>")[0]
+    assert told.count("<|near") == sum(len(choice.labels) for choice in some.prompt(TICKET, NEIGHBORS).choices)
+    assert re.search(r"<\|near9\|>Red", told)
+
+
+def test_a_past_that_is_only_counted_says_its_labels_and_no_text() -> None:
+    prompt = replace(author(), exemplars=0).prompt(TICKET, NEIGHBORS)
+    assert "<|past|>" not in prompt.user
+    assert "<|near9|>Red" in prompt.user

@@ -18,7 +18,7 @@ from prompts.prompt import Choice, FreeText, Prompt
 
 AREA = Choice("área", ("Red", "Correo", "Accesos"), ("A", "B", "C"))
 URGENCY = Choice("urgency", ("Alta", "Baja"), ("D", "E"))
-PROMPT = Prompt("system", "user", (AREA, URGENCY), "triage.v1", FreeText("summary", 20))
+PROMPT = Prompt("system", "user", (AREA, URGENCY), "triage.v2", FreeText("summary", 20))
 TEXT = '{"área": "A", "urgency": "D", "summary": "ok"}'
 
 

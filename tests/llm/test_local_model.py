@@ -111,7 +111,7 @@ def test_the_name_is_that_of_the_weights(tmp_path: Path) -> None:
 
 def refusal(folder: Path) -> ModelError:
     """What is said when this checkpoint is asked."""
-    model = LocalModel(Checkpoint(str(folder)), template="compact.v2", budget=500)
+    model = LocalModel(Checkpoint(str(folder)), template="compact.v3", budget=500)
     with pytest.raises(ModelError) as error:
         model.answer([prompt("x", tiny_model())])
     return error.value
@@ -145,7 +145,7 @@ def test_numbers_that_are_none_are_an_error(tmp_path: Path) -> None:
     checkpoint = Checkpoint(str(tiny_checkpoint(2)))
     with torch.no_grad():
         checkpoint.model.model.norm.weight.fill_(float("nan"))
-    model = LocalModel(checkpoint, template="compact.v2", budget=500)
+    model = LocalModel(checkpoint, template="compact.v3", budget=500)
     with pytest.raises(ModelError, match="no number for the labels of 'category'"):
         model.answer([prompt("x", model)])
 

@@ -52,7 +52,7 @@ def test_what_it_gives_the_proposed_label_is_the_probability_that_it_is_right() 
 
 def test_the_proposal_is_offered_and_named_by_its_aliases() -> None:
     prompt = REVIEWER.prompt(TICKET, NEIGHBORS, PROPOSED)
-    aliases = [re.search(rf"(<\|\d+\|>){label}", prompt.user)[1] for label in ("Red", "Wifi", "Alta")]  # type: ignore[index]
+    aliases = [re.search(rf"(<\|\d+\|>)(<\|near\d\|>)?{label}", prompt.user)[1] for label in ("Red", "Wifi", "Alta")]  # type: ignore[index]
     assert prompt.user.rstrip().endswith(f"<|proposal|>{''.join(aliases)}")
     for choice, label, alias in zip(prompt.choices, ("Red", "Wifi", "Alta"), aliases, strict=True):
         assert choice.aliases[choice.labels.index(label)] == alias
@@ -62,3 +62,7 @@ def test_it_is_shown_every_other_exemplar_and_so_reaches_beyond_the_authors() ->
     near = [replace(NEIGHBORS[i % 3], exemplar=replace(NEIGHBORS[i % 3].exemplar, body=f"word{i}")) for i in range(7)]
     read = replace(REVIEWER, exemplars=3).prompt(TICKET, near, PROPOSED).user
     assert [i for i in range(7) if f"word{i}" in read] == [0, 2, 4]
+
+
+def test_a_critic_is_told_the_votes_shares_too() -> None:
+    assert "<|near9|>Red" in replace(REVIEWER, exemplars=1).prompt(TICKET, NEIGHBORS, PROPOSED).user.split("<|past|>")[0]

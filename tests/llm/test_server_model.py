@@ -58,7 +58,7 @@ def url(checkpoint: Path) -> Iterator[str]:
 
 
 def asked(*texts: str, longest: int = 24) -> list[Prompt]:
-    letters = Style("triage.v1", USED, 1400, lambda text: len(text.encode()) // 3)
+    letters = Style("triage.v2", USED, 1400, lambda text: len(text.encode()) // 3)
     short = FreeText("summary", longest) if longest else None
     return [render(replace(about(text), neighbors=QUESTION.neighbors[:1], free=short), letters) for text in texts]
 
@@ -106,7 +106,7 @@ def test_it_is_a_language_model(url: str) -> None:
         kept: LanguageModel = opened
         assert kept.name == f"tiny@{url.removeprefix('http://')}"
         assert len(set(kept.aliases)) == 52
-        assert (kept.budget, kept.template) == (3000, "triage.v1")
+        assert (kept.budget, kept.template) == (3000, "triage.v2")
         assert kept.count("¿Qué?") == 3
         assert kept.answer([]) == []
 

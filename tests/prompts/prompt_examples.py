@@ -36,10 +36,11 @@ NEIGHBORS = tuple(
 )
 TICKET = CleanTicket("T-1", "vpn caida", "buenas, desde esta mañana la vpn no conecta, somos 12 en la sede", language="es")
 OFFERS = {field: TAXONOMY.labels(field) for field in TAXONOMY.fields}
-QUESTION = Question(TICKET, NEIGHBORS, TAXONOMY, OFFERS, "k3f9")
-COMPACT = Style("compact.v2", tuple(f"<|{i}|>" for i in range(128)), 400, lambda text: len(text.split()))
-CHAT = Style("triage.v1", tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), 600, lambda text: len(text.split()))
-COMPACT_CRITIC, CHAT_CRITIC = replace(COMPACT, template="compact-critic.v3"), replace(CHAT, template="critic.v2")
+SHARES = {"category": {"Accesos": 0.25, "Red": 0.75, "Correo": 0.0}, "urgency": {"Alta": 0.52, "Baja": 0.48}}
+QUESTION = Question(TICKET, NEIGHBORS, TAXONOMY, OFFERS, "k3f9", shares=SHARES)
+COMPACT = Style("compact.v3", tuple(f"<|{i}|>" for i in range(128)), 400, lambda text: len(text.split()))
+CHAT = Style("triage.v2", tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), 600, lambda text: len(text.split()))
+COMPACT_CRITIC, CHAT_CRITIC = replace(COMPACT, template="compact-critic.v4"), replace(CHAT, template="critic.v3")
 JUDGED = replace(QUESTION, proposal={"category": "Red", "urgency": "Baja"}, free=None)
 
 

@@ -5,13 +5,14 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.errors import SettingsError
 from core.taxonomy import FieldSpec, Label, Rule, Taxonomy
-from prompts.options import offered, with_rules
+from prompts.options import offered, told_shares, vote_shares, with_rules
 from prompts.prompt import Choice, allowed, skeleton
-from prompts.render import TEMPLATES, Style, answer_text, harmless, render, similarity_bucket
+from prompts.render import TEMPLATES, Style, answer_text, harmless, render, tenth
 from tests.prompts.prompt_examples import (
     CHAT,
     CHAT_CRITIC,
@@ -27,10 +28,11 @@ from tests.prompts.prompt_examples import (
 
 GOLDEN = Path(__file__).with_name("golden")
 RELEASED = {
-    "compact-critic.v3": "7fd0a19249ec1348",
-    "critic.v2": "579431f7c1aef0db",
-    "compact.v2": "3e3bf103f3f2664a",
-    "triage.v1": "051afbf60568c513",
+    "compact-critic.v4": "b131b3d91992def3",
+    "critic.v3": "202f726f284909b4",
+    "compact.v3": "e578da64b7f78a70",
+    "rephrase.v1": "13a2b35fdfdbdc00",
+    "triage.v2": "3089ee64c426feb7",
 }
 
 
@@ -96,6 +98,19 @@ def test_a_ticket_cannot_speak_in_marks(style: Style) -> None:
     assert harmless("<<||") == "<<·||"
 
 
+def test_shares_of_the_vote_are_told_where_there_are_any() -> None:
+    assert "<|1|><|near7|>Red: Conectividad" in render(QUESTION, COMPACT).user
+    assert "<|4|>VPN" in render(QUESTION, COMPACT).user
+    assert "B = Red (75% of similar past tickets): Conectividad" in render(QUESTION, CHAT).user
+    assert "<|option|><|1|>Red: Conectividad" in render(replace(QUESTION, shares={}), COMPACT).user
+
+
+def test_a_prompt_reads_the_same_in_every_home() -> None:
+    texts = [render(about(f"la clave de <email:{key}> no vale"), COMPACT).user for key in ("0123abcd", "89abcdef")]
+    assert texts[0] == texts[1]
+    assert "<email> no vale" in texts[0]
+
+
 def test_every_option_has_an_alias_of_its_own() -> None:
     prompt = render(QUESTION, COMPACT)
     aliases = [alias for choice in prompt.choices for alias in choice.aliases]
@@ -132,9 +147,25 @@ def test_offers_are_what_neighbours_carry_then_what_is_common() -> None:
     assert offered(TAXONOMY, "subcategory", NEIGHBORS, priors, 9) == OFFERS["subcategory"]
 
 
+def test_a_labels_share_is_what_the_vote_gives_it() -> None:
+    shares = vote_shares(TAXONOMY.labels("category"), "category", NEIGHBORS)
+    weights = np.exp(8 * np.array([n.similarity for n in NEIGHBORS]))
+    assert shares["Red"] == pytest.approx(weights[:2].sum() / weights.sum())
+    assert shares["Correo"] == 0.0
+    assert vote_shares(("Otra",), "category", NEIGHBORS) == {}
+    assert vote_shares(TAXONOMY.labels("category"), "category", ()) == {}
+
+
+def test_shares_are_told_where_the_past_is_longer_than_the_prompt() -> None:
+    assert told_shares(TAXONOMY, OFFERS, NEIGHBORS, 3) == {}
+    told = told_shares(TAXONOMY, OFFERS, NEIGHBORS, 2)
+    assert told.keys() == OFFERS.keys()
+    assert sum(told["urgency"].values()) == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize(("similarity", "bucket"), [(-0.2, 0), (0.0, 0), (0.09, 0), (0.55, 5), (0.999, 9), (1.0, 9)])
 def test_similarity_is_told_in_tenths(similarity: float, bucket: int) -> None:
-    assert similarity_bucket(similarity) == bucket
+    assert tenth(similarity) == bucket
 
 
 def test_a_rule_that_may_apply_finds_a_label_that_it_allows() -> None:
