@@ -17,7 +17,7 @@ from experts.fitted import Fitted
 from intake import Intake, load_key
 from intake.worth import refuse
 from knowledge.base import KnowledgeBase, shelf_at
-from knowledge.cache import CachedEmbedder
+from knowledge.cache import CachedEmbedder, Encoder
 from knowledge.embedder import PACKAGED_ADAPTER, Embedder
 from knowledge.stores import Shelf
 from observability.records import Versions
@@ -261,7 +261,7 @@ class House:
 def make_pipeline(
     taxonomy: Taxonomy,
     intake: Intake,
-    embedder: Embedder,
+    embedder: Encoder,
     search: Search,
     fitted: Fitted,
     settings: Settings,
