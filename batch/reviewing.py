@@ -46,7 +46,7 @@ class ReviewDesk:
     def waiting(self, order: Order = "teaches") -> list[Review]:
         """What is to be looked at, in order; those put off come last."""
         with self._journal() as journal:
-            return ordered([one for one in journal.reviews() if one.state in {"waiting", "skipped"}], order)
+            return ordered([one for one in journal.reviews(held=True) if one.state in {"waiting", "skipped"}], order)
 
     def find(self, ticket: str) -> Review:
         """One ticket's review.

@@ -124,10 +124,13 @@ class Journal:
         with storage_errors(self.path):
             return pending_writes(self._db, source, self._parse)
 
-    def reviews(self, ticket_id: str | None = None) -> list[Review]:
-        """Every decided ticket, or one, with what people have said of it, the oldest decision first."""
+    def reviews(self, ticket_id: str | None = None, *, held: bool = False) -> list[Review]:
+        """Every decided ticket, or one, with what people have said of it, the oldest decision first.
+
+        With `held` only those whose latest decision was not accepted.
+        """
         with storage_errors(self.path):
-            return reviews(self._db, ticket_id, self._parse)
+            return reviews(self._db, ticket_id, self._parse, held=held)
 
     def about_judged(self) -> Iterator[Record]:
         """The decisions, verdicts and notes of the tickets that somebody judged, oldest first."""

@@ -20,7 +20,7 @@ _LATEST = f"""
 SELECT max(seq) AS last, (SELECT json_extract(s.body, '$.source') FROM records s WHERE s.run = r.run AND s.kind = 'run_started')
 FROM records r INDEXED BY records_ticket
 WHERE ticket_id IS NOT NULL AND kind = 'decision' AND {_LIVE} AND (:ticket IS NULL OR ticket_id = :ticket)
-GROUP BY ticket_id ORDER BY last"""  # noqa: S608 - no value is put into it
+GROUP BY ticket_id HAVING NOT :held OR r.state <> 'accepted' ORDER BY last"""  # noqa: S608 - no value is put into it
 _AFTER = """
 SELECT seq, body FROM records INDEXED BY records_ticket
 WHERE ticket_id = :ticket AND kind IN ('human_verdict', 'review_note', 'writeback') AND state <> 'dry_run' ORDER BY seq"""
@@ -80,11 +80,11 @@ def standing(history: Sequence[Record]) -> HumanVerdict | None:
     return left[-1] if left else None
 
 
-def reviews(db: sqlite3.Connection, ticket_id: str | None, parse: Parse) -> list[Review]:
-    """Every decided ticket, or one."""
-    asked = None if ticket_id is None else readable(ticket_id)
+def reviews(db: sqlite3.Connection, ticket_id: str | None, parse: Parse, *, held: bool) -> list[Review]:
+    """Every decided ticket, or one; with `held` only those whose latest decision was not accepted."""
+    asked = {"ticket": None if ticket_id is None else readable(ticket_id), "held": held}
     found = []
-    for seq, source in db.execute(_LATEST, {"ticket": asked}).fetchall():
+    for seq, source in db.execute(_LATEST, asked).fetchall():
         decision = parse(seq, db.execute(_BODY, {"seq": seq}).fetchone()[0])
         if isinstance(decision, DecisionRecord):
             rows = db.execute(_AFTER, {"ticket": decision.ticket_id}).fetchall()

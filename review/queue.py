@@ -5,6 +5,7 @@ Jensen-Shannon divergence; Settles, "Active Learning Literature Survey", 2009, s
 known. Of tickets that are alike the first teaches most: the others lose with every word that was asked about before them.
 """
 
+import heapq
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -35,15 +36,24 @@ def teaches(decision: DecisionRecord) -> float:
 
 
 def _by_teaching(waiting: Sequence[Review]) -> list[Review]:
-    """Greedy: the best of what is left, with regard to what was taken."""
-    left = {one.decision.ticket_id: (one, teaches(one.decision), _words(one.decision)) for one in waiting}
+    """Greedy: the best of what is left, with regard to what was taken.
+
+    A ticket never gains by what was asked about, so only the first of a heap has to be looked at again (lazy; Minoux, 1978).
+    """
+    worth = [(teaches(one.decision), _words(one.decision)) for one in waiting]
+    heap = [(-value, one.seq, place) for place, (one, (value, _)) in enumerate(zip(waiting, worth, strict=True))]
+    heapq.heapify(heap)
     asked: set[str] = set()
     taken = []
-    while left:
-        name = max(left, key=lambda i: (left[i][1] * (1.0 - ALIKE * _share(left[i][2], asked)), -left[i][0].seq))
-        one, _, words = left.pop(name)
+    while heap:
+        promised, seq, place = heapq.heappop(heap)
+        value, words = worth[place]
+        now = -value * (1.0 - ALIKE * _share(words, asked))
+        if now > promised and heap and (now, seq, place) > heap[0]:
+            heapq.heappush(heap, (now, seq, place))
+            continue
         asked |= words
-        taken.append(one)
+        taken.append(waiting[place])
     return taken
 
 

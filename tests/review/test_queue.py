@@ -1,12 +1,14 @@
 """What a person is asked first."""
 
+import random
+import re
 from dataclasses import replace
 
 from core.triage import Decision
 from observability.decisions import decision_record
 from observability.records import DecisionRecord
 from observability.reviews import Review
-from review.queue import ordered, teaches
+from review.queue import ALIKE, ordered, teaches
 from tests.observability.journal_examples import FUSION, THRESHOLDS, VERSIONS, Example
 
 
@@ -44,6 +46,23 @@ def test_of_tickets_that_are_alike_one_is_asked_first() -> None:
     another = review(9, record("T-9", body="pantalla rota del portátil nuevo"))
     order = [one.decision.ticket_id for one in ordered([*same, another])]
     assert order.index("T-9") == 1
+
+
+def test_the_order_is_that_of_looking_at_everything_again_each_time() -> None:
+    rng = random.Random(0)
+    words = [f"word{i}" for i in range(30)]
+    some = [
+        review(i, record(f"T-{i}", body=" ".join(rng.sample(words, 6)), opinions=opinions(*rng.choices("abc", k=3))))
+        for i in range(40)
+    ]
+    left, asked, slow = list(some), set[str](), []
+    while left:
+        own = [set(re.findall(r"\w{3,}", f"{one.decision.subject} {one.decision.body}".lower())) for one in left]
+        worth = [teaches(one.decision) * (1.0 - ALIKE * len(w & asked) / len(w)) for one, w in zip(left, own, strict=True)]
+        place = max(range(len(left)), key=lambda i: (worth[i], -left[i].seq))
+        asked |= own[place]
+        slow.append(left.pop(place).decision.ticket_id)
+    assert [one.decision.ticket_id for one in ordered(some)] == slow
 
 
 def test_urgency_and_age_order_too() -> None:
