@@ -19,7 +19,7 @@ app = typer.Typer(help="Judge what was held back: approve, correct, reject, skip
 
 Ticket = Annotated[str, typer.Argument(help="The ticket's id.")]
 Who = Annotated[str, typer.Option(help="Who judges. Default: the name you are logged in with.")]
-Sort = Annotated[Literal["teaches", "urgency", "oldest"], typer.Option("--order", help="What comes first.")]
+Sort = Annotated[Literal["mixed", "teaches", "urgency", "oldest"], typer.Option("--order", help="What comes first.")]
 Reason = Annotated[str, typer.Option(help="Why.")]
 Exemplar = Annotated[str, typer.Option(help="Id of the past ticket whose resolution is right.")]
 Json = Annotated[bool, typer.Option("--json", help="The result as JSON on standard output.")]
@@ -27,7 +27,7 @@ Config = Annotated[Path | None, typer.Option(help="Settings file. Default: tamiz
 
 
 @app.callback(invoke_without_command=True)
-def default(context: typer.Context, order: Sort = "teaches", who: Who = "", config: Config = None) -> None:
+def default(context: typer.Context, order: Sort = "mixed", who: Who = "", config: Config = None) -> None:
     """Judge what was held back, one ticket after another: each key is said on the screen."""
     if context.invoked_subcommand is None:
         from batch.review_terminal import settled, work
@@ -40,7 +40,7 @@ def default(context: typer.Context, order: Sort = "teaches", who: Who = "", conf
 
 @app.command("list", epilog="Example: python -m batch review list --order urgency")
 def list_(
-    order: Sort = "teaches",
+    order: Sort = "mixed",
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 40,
     as_json: Json = False,
     config: Config = None,
@@ -124,7 +124,7 @@ def settle(who: Who = "", config: Config = None) -> None:
 @app.command(epilog="Example: python -m batch review export waiting.xlsx")
 def export(
     file: Annotated[Path, typer.Argument(help="An .xlsx file; one that is there is replaced.")],
-    order: Sort = "teaches",
+    order: Sort = "mixed",
     config: Config = None,
 ) -> None:
     """What waits as an Excel file, with the labels to choose from."""

@@ -20,6 +20,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "waiting": ("{n} tickets esperan a una persona", "{n} tickets wait for a person"),
     "nothing": ("Nada espera a una persona.", "Nothing waits for a person."),
     "order": ("Orden", "Order"),
+    "mixed": ("lo que más enseña y lo más antiguo", "what teaches most and oldest in turns"),
     "teaches": ("lo que más enseña", "what teaches most"),
     "urgency": ("lo más urgente", "most urgent"),
     "oldest": ("lo más antiguo", "oldest"),

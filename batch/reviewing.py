@@ -43,7 +43,7 @@ class ReviewDesk:
     house: House
     who: str
 
-    def waiting(self, order: Order = "teaches") -> list[Review]:
+    def waiting(self, order: Order = "mixed") -> list[Review]:
         """What is to be looked at, in order; those put off come last."""
         with self._journal() as journal:
             return ordered([one for one in journal.reviews(held=True) if one.state in {"waiting", "skipped"}], order)

@@ -170,7 +170,7 @@ def _said(request: "Request", language: str) -> str:
 
 def _order(request: "Request") -> Order:
     asked = request.query_params.get("order", "")
-    return next((order for order in ORDERS if order == asked), "teaches")
+    return next((order for order in ORDERS if order == asked), "mixed")
 
 
 def _language(request: "Request", usual: str) -> str:

@@ -1,8 +1,8 @@
 """What the order of review is worth: `python -m benchmarks.nights --kb KB --test TEST --fields category [--nights 20]`.
 
 A base of few labelled tickets, then night after night new tickets, of which a reviewer answers those that the queue puts first;
-their labels are the table's. After each night everything is fitted again and scored on the same test tickets. Once in the
-order of what teaches most, once at random, from the same start.
+their labels are the table's. After each night everything is fitted again and scored on the same test tickets: in the order of
+what teaches most, in that and the oldest in turns, and at random, all from the same start.
 """
 
 import argparse
@@ -59,7 +59,8 @@ def main() -> None:
         rng = np.random.default_rng(chosen.seed)
         stream = [int(row) for row in rng.permutation(len(world.history))]
         orders: dict[str, Choose] = {
-            "teaches": lambda waiting, _: [one.decision.ticket_id for one in ordered(waiting)],
+            "mixed": lambda waiting, _: _named(ordered(waiting, "mixed")),
+            "teaches": lambda waiting, _: _named(ordered(waiting, "teaches")),
             "random": lambda waiting, night: _shuffled(waiting, chosen.seed, night),
         }
         result = {name: _nights(world, name, stream, choose, chosen) for name, choose in orders.items()}
@@ -126,6 +127,10 @@ def _decided(world: World, known: Sequence[Exemplar], new: Sequence[Ticket]) -> 
 
 def _ticket(exemplar: Exemplar, place: int) -> Ticket:
     return Ticket(str(place), exemplar.subject, exemplar.body)
+
+
+def _named(waiting: Sequence[Review]) -> list[str]:
+    return [one.decision.ticket_id for one in waiting]
 
 
 def _shuffled(waiting: Sequence[Review], seed: int, night: int) -> list[str]:

@@ -1,29 +1,33 @@
-"""The order of review: what teaches most first, or what is most urgent.
+"""The order of review: what teaches most in turns with the oldest, either alone, or what is most urgent.
 
 A ticket teaches by how unsure the triage was (entropy of the fused distributions), how much its experts disagreed (their
 Jensen-Shannon divergence; Settles, "Active Learning Literature Survey", 2009, section 3.2) and how far it is from anything
 known. Of tickets that are alike the first teaches most: the others lose with every word that was asked about before them.
+
+Taken alone that order answers the hard tickets only, on which confidences are then calibrated: no threshold holds any more. The
+oldest in between are there for that (docs/LOG.md).
 """
 
 import heapq
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Literal, TypeAlias
 
 from observability.records import DecisionRecord
 from observability.reviews import Review
 
-Order: TypeAlias = Literal["teaches", "urgency", "oldest"]
-ORDERS: tuple[Order, ...] = ("teaches", "urgency", "oldest")
+Order: TypeAlias = Literal["mixed", "teaches", "urgency", "oldest"]
+ORDERS: tuple[Order, ...] = ("mixed", "teaches", "urgency", "oldest")
 ALIKE = 0.8
 """How much of what it teaches a ticket loses where all its words were asked about before."""
 _WORD = re.compile(r"\w{3,}")
 
 
-def ordered(waiting: Sequence[Review], order: Order = "teaches") -> list[Review]:
+def ordered(waiting: Sequence[Review], order: Order = "mixed") -> list[Review]:
     """The same tickets, the one to look at first in front; those put off come last."""
-    by: Callable[[Sequence[Review]], Sequence[Review]] = {"teaches": _by_teaching, "urgency": _by_urgency}.get(order, list)
+    by = _ORDERED[order]
     fresh = [one for one in waiting if one.state != "skipped"]
     return [*by(fresh), *by([one for one in waiting if one.state == "skipped"])]
 
@@ -55,6 +59,12 @@ def _by_teaching(waiting: Sequence[Review]) -> list[Review]:
         asked |= words
         taken.append(waiting[place])
     return taken
+
+
+def _in_turns(waiting: Sequence[Review]) -> list[Review]:
+    """What teaches most, the oldest, the next that teaches most, the next oldest, each once."""
+    turns = chain.from_iterable(zip(_by_teaching(waiting), waiting, strict=True))
+    return list({one.decision.ticket_id: one for one in turns}.values())
 
 
 def _by_urgency(waiting: Sequence[Review]) -> list[Review]:
@@ -102,3 +112,11 @@ def _words(decision: DecisionRecord) -> frozenset[str]:
 
 def _share(words: frozenset[str], asked: set[str]) -> float:
     return len(words & asked) / len(words) if words else 1.0
+
+
+_ORDERED: Mapping[Order, Callable[[Sequence[Review]], Sequence[Review]]] = {
+    "mixed": _in_turns,
+    "teaches": _by_teaching,
+    "urgency": _by_urgency,
+    "oldest": lambda waiting: waiting,
+}

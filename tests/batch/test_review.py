@@ -43,7 +43,7 @@ def test_the_queue_holds_what_was_not_accepted_and_orders_it(home: Path, desk: D
     assert set(waiting()) == set(waiting("--order", "urgency")) == held
     assert waiting("--order", "oldest") == [d.ticket_id for d in decisions(home) if d.ticket_id in held]
     empty = [d.ticket_id for d in decisions(home) if not d.fusion]
-    assert set(waiting()[-len(empty) :]) == set(empty)
+    assert set(waiting("--order", "teaches")[-len(empty) :]) == set(empty)
     tamiz("review", "skip", ticket)
     assert waiting()[-1] == ticket
 
@@ -194,11 +194,11 @@ def test_a_chosen_exemplar_gives_its_resolution(home: Path, desk: Desk, ticket: 
 
 def typed(monkeypatch: pytest.MonkeyPatch, lines: str) -> Result:
     monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
-    return tamiz("review", *WHO)
+    return tamiz("review", "--order", "teaches", *WHO)
 
 
 def test_one_after_another_with_keys(home: Path, desk: Desk, ticket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second, third = waiting()[:3]
+    first, second, third = waiting("--order", "teaches")[:3]
     result = typed(monkeypatch, f"s\nc urgency={other(home, second, 'urgency')}\nu\nc urgency=purple\na\nr no se sabe\n")
     assert result.code == 0, result.err
     assert "is not a label of urgency" in result.err

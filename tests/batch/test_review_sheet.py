@@ -14,7 +14,7 @@ def sheet(home: Path, desk: Desk, tmp_path: Path) -> Path:
     result = tamiz("run", "--json")
     assert result.code == 0, result.err
     path = tmp_path / "waiting.xlsx"
-    assert tamiz("review", "export", path).code == 0
+    assert tamiz("review", "export", path, "--order", "teaches").code == 0
     return path
 
 

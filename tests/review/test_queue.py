@@ -44,7 +44,7 @@ def test_what_was_not_read_teaches_nothing() -> None:
 def test_of_tickets_that_are_alike_one_is_asked_first() -> None:
     same = [review(i, record(f"T-{i}", body="la vpn se cae cada tarde")) for i in range(3)]
     another = review(9, record("T-9", body="pantalla rota del portátil nuevo"))
-    order = [one.decision.ticket_id for one in ordered([*same, another])]
+    order = [one.decision.ticket_id for one in ordered([*same, another], "teaches")]
     assert order.index("T-9") == 1
 
 
@@ -62,7 +62,15 @@ def test_the_order_is_that_of_looking_at_everything_again_each_time() -> None:
         place = max(range(len(left)), key=lambda i: (worth[i], -left[i].seq))
         asked |= own[place]
         slow.append(left.pop(place).decision.ticket_id)
-    assert [one.decision.ticket_id for one in ordered(some)] == slow
+    assert [one.decision.ticket_id for one in ordered(some, "teaches")] == slow
+
+
+def test_by_default_every_other_one_is_the_oldest() -> None:
+    some = [review(i, record(f"T-{i}", opinions=opinions("network", "access" if i > 5 else "network"))) for i in range(9)]
+    most = [one.decision.ticket_id for one in ordered(some, "teaches")]
+    order = [one.decision.ticket_id for one in ordered(some)]
+    assert order[:2] == [most[0], "T-0"]
+    assert sorted(order) == sorted(most)
 
 
 def test_urgency_and_age_order_too() -> None:
