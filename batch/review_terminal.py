@@ -65,7 +65,9 @@ def tell(said: Said, *, as_json: bool = False, undone: bool = False) -> None:
         return
     labels = "  ".join(f"{field} = {label}" for field, label in verdict.labels.items())
     console.out().print(console.printable(f"{verdict.ticket_id} {done}. {labels}"), markup=False, soft_wrap=True)
-    if said.desk == "failed":
+    if said.desk == "failed" and undone:
+        console.say(f"The desk still holds what was written: {said.error} Remove it there.")
+    elif said.desk == "failed":
         console.say(f"The desk does not know yet: {said.error} It is told at the next `python -m batch review settle`.")
     elif said.desk == "conflict":
         console.say(f"Nothing was written to the desk: {said.error} The verdict counts all the same.")

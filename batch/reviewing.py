@@ -9,6 +9,7 @@ from batch.assemble import EXAMPLES, House
 from batch.comment import language_of
 from core.errors import DeskError, InputError, RevisionConflict
 from core.taxonomy import RESOLUTION_FIELD, Mode, Taxonomy
+from core.ticket import Ticket
 from observability.journal import Journal
 from observability.masking import mask_text
 from observability.records import DecisionRecord, HumanVerdict, ResolutionProposed, ReviewNote, now, readable
@@ -68,6 +69,7 @@ class ReviewDesk:
             InputError: a label, a field or an exemplar that there is not, or labels that contradict each other.
         """
         review = self.find(ticket)
+        reason = self.house.intake.clean(Ticket(ticket, "", reason)).body  # journalled, so redacted like a ticket's words
         labels = {} if action == "rejected" else confirmed(self.house.taxonomy, review.decision, changes)
         verdict = HumanVerdict(
             run=review.decision.run,

@@ -61,14 +61,16 @@ class Review:
 
     @property
     def revision(self) -> str:
-        """The revision that the desk should have, after what was written."""
-        made = [r.new_revision for r in self.history if isinstance(r, WritebackRecord | ReviewNote) and r.new_revision]
+        """The revision that the desk should have, after what was written since the decision."""
+        made = [
+            r.new_revision for r in self.history[self.since :] if isinstance(r, WritebackRecord | ReviewNote) and r.new_revision
+        ]
         return made[-1] if made else self.decision.revision
 
     @property
     def owed(self) -> HumanVerdict | None:
-        """The verdict that stands where the desk has not been told of it."""
-        verdict = self.verdict
+        """The verdict on this decision that stands and that the desk has not been told of; one on an earlier text is not owed."""
+        verdict = standing(self.history[self.since :])
         told = {r.verdict for r in self.history if isinstance(r, ReviewNote) and r.state in {"written", "already", "conflict"}}
         return verdict if verdict and verdict.labels and verdict.digest not in told else None
 

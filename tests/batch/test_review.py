@@ -8,9 +8,11 @@ import pytest
 
 from batch.assemble import open_house
 from batch.settings import load_settings
+from core.errors import DeskError
 from observability.journal import Journal
 from observability.records import HumanVerdict, ReviewNote, now
 from review.corrections import judged
+from servicedesk.http import HttpDesk
 from tests.batch.commands_examples import Desk, Result, decisions, example_taxonomy, tamiz, write_rows
 
 WHO = ("--who", "ana")
@@ -148,9 +150,6 @@ def test_what_somebody_else_filled_in_is_left_alone(home: Path, desk: Desk, tick
 
 
 def test_a_desk_that_is_away_is_told_later(home: Path, desk: Desk, ticket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.errors import DeskError
-    from servicedesk.http import HttpDesk
-
     def away(*_: object, **__: object) -> None:
         raise DeskError("Nothing answers.", remedy="Start it.")
 
@@ -220,3 +219,29 @@ def test_without_a_run_it_says_what_to_do(blank: Path) -> None:
     result = tamiz("review", "list")
     assert result.code == 1
     assert "python -m batch run" in result.err
+
+
+def test_a_reason_is_redacted_before_it_is_kept_or_written(home: Path, desk: Desk, ticket: str) -> None:
+    assert tamiz("review", "approve", ticket, *WHO).code == 0
+    tamiz("review", "undo", ticket, *WHO)
+    result = tamiz("review", "reject", ticket, "--reason", "lo dijo ana.perez@empresa.example por correo", *WHO)
+    assert result.code == 0, result.err
+    verdict = tamiz("review", "show", ticket, "--json").json["history"][-1]
+    assert "empresa.example" not in verdict["reason"]
+    assert "lo dijo <email:" in verdict["reason"]
+
+
+def test_a_verdict_on_an_earlier_text_is_not_owed(home: Path, desk: Desk, ticket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The desk did not answer, and the ticket was changed and decided again: what was said of the old text stays unsaid there."""
+
+    def away(*_: object, **__: object) -> None:
+        raise DeskError("Nothing answers.", remedy="Start it.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HttpDesk, "write", away)
+        assert tamiz("review", "approve", ticket, "--json", *WHO).json["desk"] == "failed"
+    desk.edit(ticket, description="ahora es otra cosa: la impresora de la planta 2 no imprime")
+    assert tamiz("run", "--json").code == 0
+    writes = desk.writes()[ticket]
+    assert "knows every verdict" in tamiz("review", "settle").err
+    assert desk.writes()[ticket] == writes
