@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from backup.placing import finish_restore
 from batch.corrected import Corrections
 from batch.settings import LanguageSettings, Settings
 from core.errors import FitError, InputError, SettingsError, TaxonomyError
@@ -183,8 +184,13 @@ class House:
         except FitError:
             return self.fit(progress)
 
-    def fit(self, progress: Progress = silent, train_encoder: Any = None) -> Fitted:  # noqa: ANN401 - TrainEncoder, imported late
-        """Fit on the whole knowledge base and put it in use."""
+    def fit(  # the trainer is a TrainEncoder, imported late
+        self,
+        progress: Progress = silent,
+        train_encoder: Any = None,  # noqa: ANN401
+        home: Path | None = None,
+    ) -> Fitted:
+        """Fit on the whole knowledge base and put it in use; with another `home` it is kept there, and what is in use stays."""
         from experts.artifacts import save_fitted
         from experts.fit import fit
 
@@ -204,7 +210,7 @@ class House:
             learned=self.learned,
             progress=progress,
         )
-        save_fitted(fitted, self.home, self.knowledge.version, self.models)
+        save_fitted(fitted, home or self.home, self.knowledge.version, self.models)
         return fitted
 
     def learned(self, text: str) -> bool:
@@ -294,7 +300,9 @@ def make_pipeline(
 
 def open_house(settings: Settings, *, own: bool = False) -> House:
     """The user's home, or the demo's: that only where no desk is configured, nothing of the user's has been ingested and the
-    command does not bring its own data (`own`)."""
+    command does not bring its own data (`own`). A restore that was interrupted there is finished first."""
+    for home in (settings.home, settings.home / "demo"):
+        finish_restore(home)
     mine = own or settings.desk.url or settings.knowledge.url or (settings.home / "kb").exists()
     return House(settings, settings.home) if mine else House(settings, settings.home / "demo", demo=True)
 

@@ -8,8 +8,16 @@ from typing import Annotated
 
 import typer
 
+from batch.backup_cli import app as backup_app
+from batch.backup_cli import restore
+from batch.drift_cli import drift
 from batch.entry import enter
+from batch.ledger_cli import ledger
+from batch.maintain_cli import app as maintain_app
+from batch.observe_cli import app as observe_app
+from batch.replay_cli import replay
 from batch.review_cli import app as review_app
+from batch.users_cli import app as users_app
 from core.errors import InputError
 
 UNREADABLE_ROWS = 3
@@ -24,6 +32,10 @@ app = typer.Typer(
 taxonomy_app = typer.Typer(help="The closed label sets: make one from a history, or check one.", no_args_is_help=True)
 app.add_typer(taxonomy_app, name="taxonomy")
 app.add_typer(review_app, name="review")
+app.add_typer(users_app, name="users")
+app.add_typer(maintain_app, name="maintain")
+app.add_typer(observe_app, name="observe")
+app.add_typer(backup_app, name="backup")
 
 Config = Annotated[Path | None, typer.Option(help="Settings file. Default: tamiz.toml in this folder.")]
 Map = Annotated[list[str] | None, typer.Option("--map", help="A column of theirs as a field of ours: their_column=our_field.")]
@@ -198,8 +210,11 @@ def report(
 
 @app.command(epilog="Example: python -m batch web --port 8650 --who ana")
 def web(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="On this machine only; 0: a free one.")] = 8650,
-    who: Annotated[str, typer.Option(help="Who judges. Default: the name you are logged in with.")] = "",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Default: web.host; beyond this machine only with accounts.")
+    ] = "",
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Default: web.port; 0: a free one.")] = None,
+    who: Annotated[str, typer.Option(help="Who judges while nobody has an account. Default: your login name.")] = "",
     config: Config = None,
 ) -> None:
     """Review in a browser: what waits, one ticket with all that speaks for and against it, and the verdict."""
@@ -208,7 +223,8 @@ def web(
     from batch.web import serve_review
 
     with open_house(load_settings(config)) as house:
-        serve_review(house, who, port)
+        chosen = house.settings.web
+        serve_review(house, who, host or chosen.host, chosen.port if port is None else port)
 
 
 @app.command(epilog="Example: TAMIZ_CRITIC__APPROVE_AT=70 python -m batch settings")
@@ -217,6 +233,12 @@ def settings(as_json: Json = False, config: Config = None) -> None:
     from batch.commands import show_settings
 
     _end(show_settings(config, as_json=as_json))
+
+
+app.command(epilog="Example: python -m batch restore var/backups/tamiz-20261122T031500Z.tar.gz --dry-run")(restore)
+app.command(epilog="Example: python -m batch drift --days 7 --json > drift.json")(drift)
+app.command(epilog="Example: python -m batch ledger --worst 10")(ledger)
+app.command(epilog="Example: python -m batch replay --run last --threshold category=0.8")(replay)
 
 
 @taxonomy_app.command("infer", epilog="Example: python -m batch taxonomy infer history.csv > var/taxonomy.yaml")

@@ -29,6 +29,7 @@ def prepare(house: House) -> None:
 def ingest_file(house: House, file: Path, columns: Mapping[str, str], *, prune: bool, dry_run: bool, as_json: bool) -> int:
     """`ingest FILE`."""
     from batch.history import to_exemplars
+    from knowledge.archive import Archive
     from knowledge.ingest import ingest
     from servicedesk.tables import read_table, to_resolved
 
@@ -42,8 +43,17 @@ def ingest_file(house: House, file: Path, columns: Mapping[str, str], *, prune: 
     if dry_run:
         console.say(f"{len(history.exemplars)} resolved tickets can be taken in; nothing was changed.")
     else:
+        retired = Archive(house.home).read().retired
         with console.counted("Ingest") as progress:
-            done = ingest(house.shelf, house.remembering, history.exemplars, source=file.name, prune=prune, progress=progress)
+            done = ingest(
+                house.shelf,
+                house.remembering,
+                history.exemplars,
+                source=file.name,
+                prune=prune,
+                retired=retired,
+                progress=progress,
+            )
         if as_json:
             sys.stdout.write(json.dumps(asdict(done)) + "\n")
         else:
@@ -51,6 +61,10 @@ def ingest_file(house: House, file: Path, columns: Mapping[str, str], *, prune: 
                 f"{done.added} added, {done.replaced} replaced, {done.unchanged} unchanged, {done.pruned} pruned:"
                 f" {done.total} resolved tickets, {done.duplicates} of them near-duplicates (version {done.version[:12]})."
             )
+            if done.retired:
+                console.say(
+                    f"{done.retired} rows were passed over: a night retired them (`python -m batch maintain list --all`)."
+                )
     console.show_problems(problems)
     return len(problems)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from core.ticket import Vectors
 from knowledge.base import KnowledgeBase
 from knowledge.fresh import Fresh
 from observability.journal import Journal
-from review.corrections import judged
+from review.corrections import JOURNAL, judged
 
 
 @dataclass
@@ -40,12 +41,18 @@ class Corrections:
                     made = judged(journal.about_judged(), self.taxonomy).rows
                     known = self.knowledge.get([exemplar.id for exemplar in made])
                     new = [exemplar for exemplar in made if exemplar.id not in known]
-                    self._fresh = Fresh(new, self.encode([exemplar.text for exemplar in new]), self.floor)
+                    outdated = self._indexed - {exemplar.id for exemplar in made}
+                    self._fresh = Fresh(new, self.encode([exemplar.text for exemplar in new]), self.floor, outdated)
                     self._read = said
         return self._fresh
+
+    @cached_property
+    def _indexed(self) -> frozenset[str]:
+        """Ids of the index's exemplars that come from verdicts: those may have been taken back or given anew since."""
+        return frozenset(one.id for one in self.knowledge.exemplars() if one.source == JOURNAL)
 
     @property
     def version(self) -> str:
         """ "" where nobody has said anything, else a mark that grows with every word."""
         self.current()
-        return f"+{self._read}" if self._fresh.exemplars else ""
+        return f"+{self._read}" if self._fresh.exemplars or self._fresh.outdated else ""

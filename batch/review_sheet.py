@@ -107,9 +107,10 @@ def _taken(desk: ReviewDesk, number: int, cells: Mapping[str, str]) -> RowSaid:
 def _judged(desk: ReviewDesk, review: Review, number: int, verdict: str, cells: Mapping[str, str]) -> RowSaid:
     decision, taxonomy = review.decision, desk.house.taxonomy
     if verdict == "skip":
-        if review.state == "waiting":
+        waits = review.state in {"waiting", "doubted"}
+        if waits:
             desk.skip(decision.ticket_id)
-        return RowSaid(number, decision.ticket_id, "skipped" if review.state == "waiting" else "already")
+        return RowSaid(number, decision.ticket_id, "skipped" if waits else "already")
     chosen = {name: cells[name.lower()] for name in taxonomy.active() if cells.get(name.lower())}
     proposed = {name: fused.label for name, fused in decision.fusion.items()}
     changes = {name: label for name, label in chosen.items() if label != proposed.get(name)}
@@ -118,7 +119,7 @@ def _judged(desk: ReviewDesk, review: Review, number: int, verdict: str, cells: 
         action = "corrected" if changes else "approved"
     held = review.verdict
     labels = {} if action == "rejected" else confirmed(taxonomy, decision, changes)
-    if held is not None and (held.action, dict(held.labels)) == (action, labels):
+    if held is not None and not review.doubts and (held.action, dict(held.labels)) == (action, labels):
         return RowSaid(number, decision.ticket_id, "already")
     said = desk.judge(decision.ticket_id, action, changes if labels else {}, cells.get(REASON, ""))
     return RowSaid(number, decision.ticket_id, said.verdict.action, said.error)

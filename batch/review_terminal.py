@@ -10,7 +10,7 @@ from batch import console
 from batch.assemble import House
 from batch.comment import reasons
 from batch.review_sheet import RowSaid
-from batch.review_view import event
+from batch.review_view import changed_later, event
 from batch.reviewing import Action, ReviewDesk, Said, summary
 from core.errors import TamizError
 from observability.records import DecisionRecord, NeighborSeen
@@ -38,7 +38,7 @@ def show_queue(desk: ReviewDesk, order: Order, limit: int, *, as_json: bool) -> 
     table = Table("ticket", "outcome", "teaches", "priority", "summary")
     for one in waiting[:limit]:
         decision = one.decision
-        outcome = decision.outcome + (" (skipped)" if one.state == "skipped" else "")
+        outcome = decision.outcome + (f" ({one.state})" if one.state in {"skipped", "doubted"} else "")
         row = (decision.ticket_id, outcome, f"{teaches(decision):.2f}", decision.priority or "–", decision.summary)
         table.add_row(*map(console.printable, row))
     console.out().print(table)
@@ -66,7 +66,7 @@ def tell(said: Said, *, as_json: bool = False, undone: bool = False) -> None:
     labels = "  ".join(f"{field} = {label}" for field, label in verdict.labels.items())
     console.out().print(console.printable(f"{verdict.ticket_id} {done}. {labels}"), markup=False, soft_wrap=True)
     if said.desk == "failed" and undone:
-        console.say(f"The desk still holds what was written: {said.error} Remove it there.")
+        console.say(f"The desk still holds what was written: {said.error} The next `python -m batch review settle` removes it.")
     elif said.desk == "failed":
         console.say(f"The desk does not know yet: {said.error} It is told at the next `python -m batch review settle`.")
     elif said.desk == "conflict":
@@ -78,7 +78,7 @@ def tell(said: Said, *, as_json: bool = False, undone: bool = False) -> None:
 def settled(said: Sequence[Said]) -> None:
     """What the desk was told late."""
     for one in said:
-        tell(one)
+        tell(one, undone=one.undone)
     if not said:
         console.say("The desk knows every verdict.")
 
@@ -156,6 +156,7 @@ def _show(house: House, review: Review) -> None:
     lines = [f"{decision.ticket_id}  {decision.outcome}  {review.state}", f"  {decision.subject}"]
     lines += [f"  | {line}" for line in decision.body[:_BODY].splitlines()]
     lines += [f"  why: {why}" for why in reasons(decision.causes, language)]
+    lines += [f"  why: {changed_later(one, language)}" for one in review.doubts]
     lines += _fields(decision)
     texts = {one.id: " ".join(one.text.split()) for one in house.shelf.exemplars()}
     lines += [line for one in decision.neighbours[:SHOWN] for line in _neighbour(one, texts)]

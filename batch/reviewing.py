@@ -9,11 +9,12 @@ from batch.assemble import EXAMPLES, House
 from batch.comment import language_of
 from core.errors import DeskError, InputError, RevisionConflict
 from core.taxonomy import RESOLUTION_FIELD, Mode, Taxonomy
-from core.ticket import Ticket
+from core.ticket import Exemplar, Ticket
 from observability.journal import Journal
 from observability.masking import mask_text
 from observability.records import DecisionRecord, HumanVerdict, ResolutionProposed, ReviewNote, now, readable
 from observability.reviews import Review
+from review.corrections import judged
 from review.queue import Order, ordered
 
 if TYPE_CHECKING:
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 BUNDLED = "bundled mock desk"
 """The source of a run over the desk that comes along."""
 Action: TypeAlias = Literal["approved", "corrected", "rejected"]
+Show: TypeAlias = Literal["waiting", "accepted", "judged", "all"]
+SHOWS: tuple[Show, ...] = ("waiting", "accepted", "judged", "all")
+NEWEST = 1_000
+"""Tickets that are looked through where not only those that wait are shown."""
 _COMMENT = {
     "en": {"approved": "Confirmed by a person", "corrected": "Corrected by a person", "undone": "A person took this back"},
     "es": {"approved": "Confirmado por una persona", "corrected": "Corregido por una persona", "undone": "Una persona lo retiró"},
@@ -30,11 +35,13 @@ _COMMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A verdict and what became of it at the desk: `written`, `already`, `conflict`, `failed`, or "" where there is no desk."""
+    """A verdict, or its taking back, and what became of that at the desk: `written`, `already`, `conflict`, `failed`, or "" where
+    there is no desk."""
 
     verdict: HumanVerdict
     desk: str = ""
     error: str = ""
+    undone: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,14 @@ class ReviewDesk:
     def waiting(self, order: Order = "mixed") -> list[Review]:
         """What is to be looked at, in order; those put off come last."""
         with self._journal() as journal:
-            return ordered([one for one in journal.reviews(held=True) if one.state in {"waiting", "skipped"}], order)
+            return ordered([one for one in journal.reviews(only="held") if one.state in {"waiting", "skipped", "doubted"}], order)
+
+    def listed(self, show: Show, part: str = "") -> list[Review]:
+        """Tickets in a state, with `part` in their id, the newest decision first; of many only the newest are looked through."""
+        with self._journal() as journal:
+            found = journal.reviews(part=part, most=NEWEST)
+        held = {"skipped", "doubted"}
+        return [one for one in reversed(found) if show in {"all", "waiting" if one.state in held else one.state}]
 
     def find(self, ticket: str) -> Review:
         """One ticket's review.
@@ -60,6 +74,12 @@ class ReviewDesk:
         if not found:
             raise InputError(f"No run has decided on a ticket {ticket!r}.", remedy="See `python -m batch review list`.")
         return found[0]
+
+    def exemplars(self) -> dict[str, Exemplar]:
+        """What tickets are compared with, by id: the index's and what people said since. A run may hold the index itself."""
+        with self._journal() as journal:
+            said = judged(journal.about_judged(), self.house.taxonomy).rows
+        return {one.id: one for one in (*said, *self.house.shelf.exemplars())}
 
     def judge(self, ticket: str, action: Action, changes: Mapping[str, str], reason: str = "", exemplar: str = "") -> Said:
         """Give a verdict: what was proposed, with `changes` (field: label). `exemplar`: the id of the past ticket whose
@@ -102,17 +122,26 @@ class ReviewDesk:
         if verdict is None:
             raise InputError(f"Nobody has judged ticket {ticket}.", remedy="There is nothing to take back.")
         self._note(review.decision, "undone", verdict.digest)
-        if not verdict.labels:
-            return Said(verdict)
-        before = _filled(review.decision)
-        fields = {name: before.get(name, "") for name in verdict.labels}
-        return self._write(review, verdict, fields, {"undone": verdict.digest}, verdict.labels, "undone")
+        return self._taken_back(self.find(ticket), verdict) if verdict.labels else Said(verdict)
 
     def settle(self) -> list[Said]:
-        """Tell the desk the verdicts that it does not know of yet."""
+        """Tell the desk the verdicts, and what was taken back, that it does not know of yet."""
         with self._journal() as journal:
-            owed = [one.owed for one in journal.reviews() if one.owed and self._has_desk(one)]
-        return [self._told(verdict) for verdict in owed if verdict]
+            reviews = [one for one in journal.reviews() if self._has_desk(one)]
+        undone = [self._taken_back(self.find(one.decision.ticket_id), v) for one in reviews for v in one.owed_undos]
+        return [*undone, *(self._told(one.owed) for one in reviews if one.owed)]
+
+    def _taken_back(self, review: Review, verdict: HumanVerdict) -> Said:
+        """What the verdict wrote is removed, or is again as the decision or an earlier verdict that stands had it; the fields of
+        a verdict given since are that one's."""
+        stands = review.verdict.labels if review.verdict else {}
+        newer = review.verdict is not None and review.verdict.at > verdict.at
+        before = _filled(review.decision) | ({} if newer else dict(stands))
+        fields = {name: before.get(name, "") for name in verdict.labels if not (newer and name in stands)}
+        if not fields and self._has_desk(review):
+            self._note(review.decision, "already", undo=verdict.digest)
+            return Said(verdict, "already", undone=True)
+        return self._write(review, verdict, fields, {"undone": verdict.digest}, verdict.labels, "undone")
 
     def _told(self, verdict: HumanVerdict) -> Said:
         review = self.find(verdict.ticket_id)
@@ -123,29 +152,35 @@ class ReviewDesk:
         review: Review,
         verdict: HumanVerdict,
         fields: Mapping[str, str],
-        marker: Mapping[str, str],
+        marker: Mapping[Literal["verdict", "undone"], str],
         ours: Mapping[str, str],
         what: str,
     ) -> Said:
         if not self._has_desk(review):
             return Said(verdict)
-        decision, digest = review.decision, verdict.digest if "verdict" in marker else ""
-        comment = _comment(decision, what, verdict.labels if "verdict" in marker else {}, verdict.reason)
+        decision, undone = review.decision, "undone" in marker
+        about = {"undo" if undone else "verdict": verdict.digest}
+        comment = _comment(decision, what, {} if undone else verdict.labels, verdict.reason)
         try:
             with self._desk(review) as desk:
                 result = desk.write(
-                    decision.ticket_id, revision=review.revision, fields=fields, comment=comment, marker=marker, ours=ours
+                    decision.ticket_id,
+                    revision=review.revision,
+                    fields=fields,
+                    comment=comment,
+                    marker={str(kind): digest for kind, digest in marker.items()},
+                    ours=ours,
                 )
         except RevisionConflict as error:
-            self._note(decision, "conflict", digest, error=str(error))
-            return Said(verdict, "conflict", str(error))
+            self._note(decision, "conflict", **about, error=str(error))
+            return Said(verdict, "conflict", str(error), undone)
         except DeskError as error:
-            self._note(decision, "failed", digest, error=str(error))
-            return Said(verdict, "failed", str(error))
+            self._note(decision, "failed", **about, error=str(error))
+            return Said(verdict, "failed", str(error), undone)
         state: Literal["written", "already"] = "written" if result.written else "already"
         left = "; ".join(f"{name} = {value}" for name, value in result.skipped.items())
-        self._note(decision, state, digest, new_revision=result.revision, error=left)
-        return Said(verdict, state, left)
+        self._note(decision, state, **about, new_revision=result.revision, error=left)
+        return Said(verdict, state, left, undone)
 
     def _note(
         self,
@@ -153,6 +188,7 @@ class ReviewDesk:
         state: Literal["skipped", "undone", "written", "already", "conflict", "failed"],
         verdict: str = "",
         *,
+        undo: str = "",
         new_revision: str = "",
         error: str = "",
     ) -> None:
@@ -164,6 +200,7 @@ class ReviewDesk:
             who=self.who,
             state=state,
             verdict=verdict,
+            undo=undo,
             new_revision=new_revision,
             error=error,
         )
@@ -173,7 +210,7 @@ class ReviewDesk:
     def _resolution(self, decision: DecisionRecord, labels: Mapping[str, str], exemplar: str) -> ResolutionProposed | None:
         """The chosen exemplar's, or the proposed one where its kind was confirmed."""
         if exemplar:
-            known = {one.id: one for one in self.house.shelf.exemplars()}  # a run may hold the index itself
+            known = self.exemplars()
             if exemplar not in known:
                 raise InputError(f"There is no exemplar {exemplar!r}.", remedy="Choose one of those that the review shows.")
             chosen = known[exemplar]

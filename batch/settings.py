@@ -109,6 +109,38 @@ class RunSettings(_Section):
     language: Language = Field("", description="es or en for reports; empty: that of the terminal")
 
 
+class WebSettings(_Section):
+    """The review page, and the OpenID provider that people may sign in at."""
+
+    host: str = Field("127.0.0.1", description="address that `web` listens on; beyond this machine only with accounts")
+    port: int = Field(8650, ge=0, le=65535, description="port that `web` listens on; 0: a free one")
+    url: str = Field("", description="address that people open where a proxy stands before it, such as https://tamiz.example")
+    oidc_issuer: str = Field("", description="address of the OpenID provider; empty: accounts with passwords only")
+    oidc_client: str = Field("tamiz", description="our name at the provider (client id)")
+    oidc_secret: SecretStr = Field(SecretStr(""), description="our secret at the provider; empty: a public client")
+    oidc_claim: str = Field("groups", description="claim that lists a person's groups")
+    oidc_viewers: str = Field("", description="group whose members may look")
+    oidc_reviewers: str = Field("", description="group whose members may judge")
+    oidc_admins: str = Field("", description="group whose members may also change users and read the audit log")
+
+
+class ObservabilitySettings(_Section):
+    """Where the journal is shown."""
+
+    loki_url: str = Field("", description="address of Loki, to which `observe ship` sends the journal; empty: none")
+    loki_tenant: str = Field("", description="tenant, where Loki has several (X-Scope-OrgID)")
+
+
+class BackupSettings(_Section):
+    """Where backups go, and how many stay."""
+
+    folder: Annotated[Place | None, BeforeValidator(lambda given: given or None)] = Field(
+        None, description="folder of the backups, better on another disk; empty: <home>/backups"
+    )
+    days: int = Field(7, ge=1, description="days of which the newest backup is kept")
+    weeks: int = Field(4, ge=0, description="weeks of which the newest backup is kept")
+
+
 class Settings(BaseSettings):
     """All settings. Unknown names are refused, so that a typing error is not a silent default."""
 
@@ -127,6 +159,9 @@ class Settings(BaseSettings):
     llm_critic: LanguageCriticSettings = LanguageCriticSettings()
     critic: CriticSettings = CriticSettings()
     run: RunSettings = RunSettings()
+    web: WebSettings = WebSettings()
+    observability: ObservabilitySettings = ObservabilitySettings()
+    backup: BackupSettings = BackupSettings()
 
     @classmethod
     def settings_customise_sources(

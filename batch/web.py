@@ -1,115 +1,193 @@
-"""`python -m batch web`: review in a browser, on this machine only. Pages are forms; a little script adds keys, nothing needs it.
+"""`python -m batch web`: review in a browser. Pages are forms; a little script adds keys, nothing needs it."""
 
-A page takes a change only from itself: the address that was asked for has to be a loopback one (no other site's name can be
-pointed here), and each form carries a token that only pages of this server show.
-"""
-
-import hmac
-import secrets
-from collections.abc import Callable, Mapping
-from functools import cache
-from ipaddress import ip_address
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, quote, urlencode
+from urllib.parse import quote, urlencode
 
 from batch import console
 from batch.assemble import House
-from batch.review_view import REASONS, spoken, view
-from batch.reviewing import ReviewDesk
+from batch.comment import reasons
+from batch.pages import TEMPLATES, page, reader_language
+from batch.review_view import view
+from batch.review_words import REASONS, spoken
+from batch.reviewing import NEWEST, SHOWS, ReviewDesk, Show
+from batch.serving import is_loopback, serve_until_stopped
+from batch.settings import WebSettings
+from batch.signin import STALE, Door, add_door, refused, sent, visitor_of
+from batch.web_admin import add_admin
 from core.errors import InputError, TamizError
 from observability.reviews import Review
+from review.accounts import FILE, Accounts, Role, User
+from review.oidc import Provider
 from review.queue import ORDERS, Order, teaches
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
-    from jinja2 import Environment
 
-TEMPLATES = Path(__file__).with_name("templates")
-LONGEST_FORM = 64_000
-"""Bytes of a form that is read."""
 SHOWN = 200
-"""Tickets of the queue on its page."""
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; img-src data:; form-action 'self'; base-uri 'none'"
-
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+"""Tickets on the page of the queue."""
 
 
-def serve_review(house: House, who: str, port: int) -> None:
-    """Serve the pages until Ctrl+C."""
+def serve_review(house: House, who: str, host: str, port: int) -> None:
+    """Serve the pages until Ctrl+C.
+
+    Raises:
+        InputError: they would be open to the network, and nobody has an account.
+    """
     import getpass
-    import threading
 
-    from mocks.serve import serve
+    settings, name = house.settings, who or getpass.getuser()
+    door = make_door(Accounts(settings.home / FILE), settings.web, name, host)
+    language = console.terminal_language(settings.run.language)
 
-    desk = ReviewDesk(house, who or getpass.getuser())
-    with serve(create_app(desk, console.terminal_language(house.settings.run.language)), port) as url:
-        console.say(f"Review at {url} as {desk.who}; Ctrl+C stops.")
-        threading.Event().wait()
+    def started(address: str) -> None:
+        as_whom = "; people sign in" if door.locked() else f" as {name}"
+        console.say(f"Review at {door.url or address}{as_whom}; Ctrl+C stops.")
+
+    serve_until_stopped(create_app(ReviewDesk(house, name), language, door), host, port, started)
 
 
-def create_app(desk: ReviewDesk, language: str) -> "FastAPI":
+def make_door(accounts: Accounts, web: WebSettings, name: str, host: str) -> Door:
+    """Who may come in, where the pages are served on `host`; `name` is the local user.
+
+    Raises:
+        InputError: anybody could.
+    """
+    provider = None
+    if web.oidc_issuer:
+        groups: dict[Role, str] = {"viewer": web.oidc_viewers, "reviewer": web.oidc_reviewers, "admin": web.oidc_admins}
+        provider = Provider(web.oidc_issuer, web.oidc_client, web.oidc_secret.get_secret_value(), web.oidc_claim, groups)
+    here = is_loopback(host) and not web.url
+    if not here and provider is None and not accounts.exist():
+        message = "The pages would be open to everybody who can reach this machine."
+        raise InputError(message, remedy="Make an account first: `python -m batch users add NAME --role admin`.")
+    if not here and not web.url.startswith("https:"):
+        console.say("Passwords and tickets travel in the clear: put a proxy with https before it and set web.url to its address.")
+    return Door(accounts, User(name, "reviewer") if here else None, provider, web.url)
+
+
+def create_app(desk: ReviewDesk, language: str, door: Door) -> "FastAPI":
     """The pages over one home; `language` is what they speak until the reader chooses another."""
     from fastapi import FastAPI, Request
     from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+    from starlette.concurrency import run_in_threadpool
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    token = secrets.token_urlsafe(24)
+    add_door(app, door, language)
+    add_admin(app, door.accounts, language)
 
-    @app.middleware("http")
-    async def only_here(request: Request, call_next: Callable[..., object]) -> Response:
-        if not _is_loopback(request.url.hostname or ""):
-            return PlainTextResponse("Open it by its address on this machine.", status_code=403)
-        response: Response = await call_next(request)  # type: ignore[misc]
-        response.headers.update(HEADERS)
-        return response
+    @app.exception_handler(TamizError)
+    async def said(_: Request, error: TamizError) -> Response:
+        return PlainTextResponse(f"{error.message} {error.remedy}", status_code=503)
 
     @app.get("/")
     def queue(request: Request) -> Response:
-        order, spoken_in = _order(request), _language(request, language)
-        waiting = desk.waiting(order)
-        rows = [(one, teaches(one.decision)) for one in waiting[:SHOWN]]
-        told = {"order": order, "orders": ORDERS, "waiting": len(waiting), "rows": rows, "said": _said(request, spoken_in)}
-        return HTMLResponse(_page("review_queue", spoken_in, **told))
+        asked = _Asked.of(request, language)
+        if asked.part and (exact := _found(desk, asked.part)):
+            return RedirectResponse(asked.path(exact), status_code=303)
+        found = _listed(desk, asked)
+        if asked.part and len(found) == 1:
+            return RedirectResponse(asked.path(found[0]), status_code=303)
+        return HTMLResponse(_queue(found, asked, request))
 
-    @app.get("/tickets/{ticket}")
+    @app.get("/tickets/{ticket:path}")
     def one(ticket: str, request: Request) -> Response:
-        spoken_in = _language(request, language)
-        try:
-            review = desk.find(ticket)
-        except InputError as error:
-            return PlainTextResponse(f"{error.message} {error.remedy}", status_code=404)
-        return HTMLResponse(_ticket(desk, review, spoken_in, _order(request), token, _said(request, spoken_in), ""))
+        asked = _Asked.of(request, language)
+        if (review := _found(desk, ticket)) is None:
+            return PlainTextResponse(f"No run has decided on a ticket {ticket!r}.", status_code=404)
+        return HTMLResponse(_ticket(desk, review, asked, request, ""))
 
-    @app.post("/tickets/{ticket}/{action}")
+    @app.post("/tickets/{ticket:path}/{action}")
     async def judge(ticket: str, action: str, request: Request) -> Response:
-        from starlette.concurrency import run_in_threadpool
-
-        form = await _form(request)
-        spoken_in, order = _language(request, language), _order(request)
-        if form is None or not hmac.compare_digest(form.get("token", ""), token):
-            return PlainTextResponse("This form is out of date: go back and load the page again.", status_code=403)
+        asked = _Asked.of(request, language)
+        if (answer := refused(request, "reviewer")) is not None:
+            return answer
+        if (form := await sent(request)) is None:
+            return PlainTextResponse(STALE, status_code=403)
+        visitor = visitor_of(request)
+        mine = replace(desk, who=visitor.user.name)
         try:
-            said = await run_in_threadpool(_act, desk, ticket, action, form)
+            said = await run_in_threadpool(_act, mine, ticket, action, form)
         except TamizError as error:
-            review = await run_in_threadpool(desk.find, ticket)
-            page = _ticket(desk, review, spoken_in, order, token, "", f"{error.message} {error.remedy}")
-            return HTMLResponse(page, status_code=422)
-        left = await run_in_threadpool(desk.waiting, order)
+            if (review := await run_in_threadpool(_found, desk, ticket)) is None:
+                return PlainTextResponse(f"{error.message} {error.remedy}", status_code=404)
+            text = f"{error.message} {error.remedy}"
+            return HTMLResponse(await run_in_threadpool(_ticket, desk, review, asked, request, text), status_code=422)
+        if visitor.signed_in:
+            await run_in_threadpool(door.accounts.note, visitor.user.name, "verdict", ticket, said["what"])
+        left = await run_in_threadpool(desk.waiting, asked.order)
         after = next((r.decision.ticket_id for r in left if r.decision.ticket_id != ticket), "")
-        query = urlencode({"order": order, "lang": spoken_in, "done": ticket, **said})
+        query = asked.query(done=ticket, **said)
         return RedirectResponse(f"/tickets/{quote(after, safe='')}?{query}" if after else f"/?{query}", status_code=303)
 
     @app.get("/review.js")
     def script() -> Response:
         return Response((TEMPLATES / "review.js").read_text(encoding="utf-8"), media_type="text/javascript")
 
+    @app.get("/healthz")
+    def healthy() -> dict[str, str]:
+        return {"status": "ok"}
+
     return app
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the address of a page says of how it is to be shown."""
+
+    language: str
+    order: Order
+    show: Show
+    part: str
+
+    @classmethod
+    def of(cls, request: "Request", usual: str) -> "_Asked":
+        given = request.query_params
+        order: Order = next((one for one in ORDERS if one == given.get("order", "")), "mixed")
+        show: Show = next((one for one in SHOWS if one == given.get("show", "")), "waiting")
+        return cls(reader_language(request, usual), order, show, given.get("q", "").strip()[:200])
+
+    def query(self, **changed: str) -> str:
+        """As a query, with something else or more."""
+        return urlencode({"order": self.order, "show": self.show, "lang": self.language, **changed})
+
+    def path(self, review: Review) -> str:
+        """Where a ticket's page is."""
+        return f"/tickets/{quote(review.decision.ticket_id, safe='')}?{self.query()}"
+
+
+def _listed(desk: ReviewDesk, asked: _Asked) -> Sequence[Review]:
+    if asked.part:
+        return desk.listed("all", asked.part)
+    return desk.waiting(asked.order) if asked.show == "waiting" else desk.listed(asked.show)
+
+
+def _queue(found: Sequence[Review], asked: _Asked, request: "Request") -> str:
+    rows = [(one, teaches(one.decision), next(iter(reasons(one.decision.causes, asked.language)), "")) for one in found[:SHOWN]]
+    told = {"orders": ORDERS, "shows": SHOWS, "count": len(found), "rows": rows, "newest": NEWEST}
+    return _page("review_queue", asked, request, **told)
+
+
+def _ticket(desk: ReviewDesk, review: Review, asked: _Asked, request: "Request", error: str) -> str:
+    house = desk.house
+    shown = view(review, house.taxonomy, desk.exemplars(), asked.language, house.settings.critic.approve_at)
+    may = visitor_of(request).user.may("reviewer")
+    proposed = {field.name: field.label for field in shown.fields if field.label}
+    return _page("review_ticket", asked, request, t=shown, error=error, reasons=REASONS, may=may, proposed=proposed)
+
+
+def _page(template: str, asked: _Asked, request: "Request", **values: object) -> str:
+    visitor = visitor_of(request)
+    common = {"asked": asked, "visitor": visitor, "token": visitor.token, "said": _said(request, asked.language)}
+    return page(template, asked.language, **common, **values)
+
+
+def _found(desk: ReviewDesk, ticket: str) -> Review | None:
+    try:
+        return desk.find(ticket)
+    except InputError:
+        return None
 
 
 def _act(desk: ReviewDesk, ticket: str, action: str, form: Mapping[str, str]) -> dict[str, str]:
@@ -136,27 +214,6 @@ def _reason(form: Mapping[str, str]) -> str:
     return "; ".join(filter(None, (listed, form.get("words", "").strip()[:500])))
 
 
-def _ticket(desk: ReviewDesk, review: Review, language: str, order: Order, token: str, said: str, error: str) -> str:
-    house = desk.house
-    exemplars = {one.id: one for one in house.shelf.exemplars()}
-    shown = view(review, house.taxonomy, exemplars, language, house.settings.critic.approve_at)
-    return _page("review_ticket", language, order=order, t=shown, token=token, said=said, error=error, reasons=REASONS)
-
-
-def _page(template: str, language: str, **values: object) -> str:
-    def word(key: str, **inner: object) -> str:
-        return spoken(key, language, **inner)
-
-    return _environment().get_template(f"{template}.html.jinja").render(w=word, language=language, **values)
-
-
-@cache
-def _environment() -> "Environment":
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    return Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, autoescape=True, trim_blocks=True)
-
-
 def _said(request: "Request", language: str) -> str:
     """What was done on the page before, in words."""
     asked = request.query_params
@@ -166,35 +223,3 @@ def _said(request: "Request", language: str) -> str:
     }:  # fmt: skip
         return ""
     return ", ".join(filter(None, (f"{asked.get('done', '')} {spoken(what, language)}", spoken(desk, language))))
-
-
-def _order(request: "Request") -> Order:
-    asked = request.query_params.get("order", "")
-    return next((order for order in ORDERS if order == asked), "mixed")
-
-
-def _language(request: "Request", usual: str) -> str:
-    asked = request.query_params.get("lang", "")
-    return asked if asked in {"es", "en"} else usual
-
-
-async def _form(request: "Request") -> dict[str, str] | None:
-    """The fields of a form, or None where it is too long or none."""
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > LONGEST_FORM:
-            return None
-    try:
-        return {key: values[-1] for key, values in parse_qs(body.decode(), max_num_fields=200).items()}
-    except ValueError:
-        return None
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

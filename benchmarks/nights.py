@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -52,7 +52,12 @@ def main() -> None:
     parser.add_argument("--tickets", type=int, default=200, help="new tickets a night")
     parser.add_argument("--answers", type=int, default=40, help="of which the reviewer answers so many")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--chart", type=Path, help="also draw the curves there (.png or .svg)")
+    parser.add_argument("--drawn", type=Path, help="only draw the chart, of an earlier run's figures")
     chosen = parser.parse_args()
+    if chosen.drawn:
+        draw(json.loads(chosen.drawn.read_text(encoding="utf-8")), chosen.chart)
+        return
     plan = Plan(chosen.kb, chosen.test, tuple(chosen.fields.split(",")), {})
     with tempfile.TemporaryDirectory(prefix="tamiz-nights-") as home:
         world = World(plan, Path(home))
@@ -65,6 +70,30 @@ def main() -> None:
         }
         result = {name: _nights(world, name, stream, choose, chosen) for name, choose in orders.items()}
     sys.stdout.write(json.dumps(result, indent=1) + "\n")
+    if chosen.chart:
+        draw(result, chosen.chart)
+
+
+def draw(result: Mapping[str, Sequence[Mapping[str, Any]]], file: Path) -> None:
+    """Accuracy with its interval, and coverage at precision .95, by night; a line for each order."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9.0, 3.6), layout="constrained")
+    accuracy, coverage = figure.subplots(1, 2)
+    for (name, rows), colour in zip(sorted(result.items()), ("#2563a8", "#8a8a8a", "#c2571a"), strict=False):
+        nights = [row["night"] for row in rows]
+        accuracy.plot(nights, [row["accuracy"] for row in rows], color=colour, label=name)
+        low, high = zip(*(row["accuracy_ci"] for row in rows), strict=True)
+        accuracy.fill_between(nights, low, high, color=colour, alpha=0.10, linewidth=0)
+        coverage.plot(nights, [row["coverage_at_.95"] for row in rows], color=colour, label=name)
+    for axes, title in ((accuracy, "accuracy (95 % interval)"), (coverage, "coverage at precision .95")):
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel("night: 40 answers each", fontsize=9)
+        axes.set_xticks(range(0, len(next(iter(result.values()))), 5))
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    coverage.legend(frameon=False, fontsize=9)
+    figure.savefig(file, dpi=110)
 
 
 @dataclass

@@ -9,6 +9,7 @@ TamizError
 ├── FitError             nothing has been fitted, or it was fitted on another knowledge base or taxonomy
 ├── ModelError           a model can't be loaded or gave an answer that can't be read
 ├── StorageError         the disk is full or a state file can't be written
+├── ShippingError        Loki does not answer or refuses; the journal keeps what was not sent
 └── DeskError            the service desk refused, failed or did not answer
     └── RevisionConflict somebody changed the ticket in the meantime; nothing was written
 """
@@ -63,6 +64,10 @@ class ModelError(TamizError):
 
 class StorageError(TamizError):
     """The disk is full or a state file can't be written."""
+
+
+class ShippingError(TamizError):
+    """Loki does not answer or refuses; the journal keeps what was not sent."""
 
 
 class DeskError(TamizError):

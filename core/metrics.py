@@ -1,5 +1,6 @@
 """Figures of merit, each with its definition. All take plain arrays; none knows a model."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,15 @@ def wilson_interval(successes: int, n: int, level: float = 0.95) -> tuple[float,
 
     interval = binomtest(successes, n).proportion_ci(level, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def wilson_lower(successes: int, n: int, z: float = 1.96) -> float:
+    """The lower end of `wilson_interval` in closed form, for many proportions; 0 where n is 0. `z`: 1.96 for a level of 0.95."""
+    if n == 0:
+        return 0.0
+    share, spread = successes / n, z * z / n
+    half = z * math.sqrt((share * (1 - share) + spread / 4) / n)
+    return max(0.0, (share + spread / 2 - half) / (1 + spread))
 
 
 def clopper_pearson_lower(successes: NDArray[np.intp], n: NDArray[np.intp], alpha: float = 0.05) -> Floats:

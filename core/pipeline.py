@@ -13,7 +13,7 @@ from core.gate import Threshold, decide_modes, why_held
 from core.proposal import propose, spoken
 from core.retrieval import Encode, Rephrased, Search, retrieve
 from core.taxonomy import Mode, Taxonomy
-from core.ticket import CleanTicket, Evidence, Neighbor, Ticket
+from core.ticket import CleanTicket, Evidence, Ticket
 from core.triage import (
     Accepted,
     Decision,
@@ -178,7 +178,7 @@ class Pipeline:
             return [
                 Decision(
                     ticket,
-                    self._outcome(near, triage, verdict),
+                    gated(triage, verdict, self.taxonomy, self.thresholds, approve_at=self.approve_at, evidence=bool(near)),
                     near,
                     spoken(self.taxonomy, opinions, row),
                     generations=(*(d.generation for d in drafts[row : row + 1]), *(r.generation for r in reviews[row : row + 1])),
@@ -188,19 +188,29 @@ class Pipeline:
                 )
             ]
 
-    def _outcome(self, neighbors: Sequence[Neighbor], triage: Triage, verdict: Verdict) -> Outcome:
-        triage = replace(triage, proposals=decide_modes(triage.proposals, verdict, self.taxonomy, self.thresholds))
-        if not neighbors:
-            return Escalated((Reason("no_evidence"),), triage, verdict)
-        if not 0.0 <= verdict.score <= 100.0:  # nan fails this too: a score that can't be read approves nothing
-            return Escalated((Reason("critic_silent"),), triage, verdict)
-        if verdict.score < self.approve_at:
-            rejected = Reason("rejected", {"score": f"{int(verdict.score)}", "approve_at": f"{self.approve_at:g}"})
-            return Escalated((rejected, *verdict.reasons), triage, verdict)
-        written = tuple(name for name, proposal in triage.proposals.items() if proposal.mode is Mode.AUTOFILL)
-        if written:
-            return Accepted(triage, verdict, written)
-        return Suggested(triage, verdict, why_held(triage.proposals, verdict, self.taxonomy, self.thresholds))
+
+def gated(
+    triage: Triage,
+    verdict: Verdict,
+    taxonomy: Taxonomy,
+    thresholds: Mapping[str, Threshold],
+    *,
+    approve_at: float,
+    evidence: bool,
+) -> Outcome:
+    """What becomes of a judged triage; `evidence` says whether anything was retrieved for it."""
+    triage = replace(triage, proposals=decide_modes(triage.proposals, verdict, taxonomy, thresholds))
+    if not evidence:
+        return Escalated((Reason("no_evidence"),), triage, verdict)
+    if not 0.0 <= verdict.score <= 100.0:  # nan fails this too: a score that can't be read approves nothing
+        return Escalated((Reason("critic_silent"),), triage, verdict)
+    if verdict.score < approve_at:
+        rejected = Reason("rejected", {"score": f"{int(verdict.score)}", "approve_at": f"{approve_at:g}"})
+        return Escalated((rejected, *verdict.reasons), triage, verdict)
+    written = tuple(name for name, proposal in triage.proposals.items() if proposal.mode is Mode.AUTOFILL)
+    if written:
+        return Accepted(triage, verdict, written)
+    return Suggested(triage, verdict, why_held(triage.proposals, verdict, taxonomy, thresholds))
 
 
 def stacked(drafts: Sequence[Draft]) -> dict[str, LogProbs]:

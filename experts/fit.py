@@ -118,7 +118,7 @@ def fit(
     if (second := reviewer(vote.priors)) is not None:
         progress("language model as a critic, out of fold")
         critic = with_reviews(critic, oof, fused, triages, right, second, _sample(oof, exemplars, learned, seed))
-    held_out = {f: _held_out(f, triages, right[f]) for f in fields}
+    held_out = {f: _held_out(f, triages, right[f], oof.rows, fused[f]) for f in fields}
     progress("linear heads, on everything")
     return Fitted(
         taxonomy=taxonomy,
@@ -227,10 +227,13 @@ def _correctness(
     }
 
 
-def _held_out(name: str, triages: Sequence[Triage], right: NDArray[np.float64]) -> HeldOut:
-    known = np.flatnonzero(~np.isnan(right)).tolist()
-    proposals = [triages[i].proposals[name] for i in known]
-    return HeldOut(np.array([p.confidence for p in proposals]), right[known] == 1.0, np.array([p.label for p in proposals]))
+def _held_out(
+    name: str, triages: Sequence[Triage], right: NDArray[np.float64], rows: NDArray[np.intp], fused: LogProbs
+) -> HeldOut:
+    known = np.flatnonzero(~np.isnan(right))
+    proposals = [triages[i].proposals[name] for i in known.tolist()]
+    confidence, predicted = np.array([p.confidence for p in proposals]), np.array([p.label for p in proposals])
+    return HeldOut(confidence, right[known] == 1.0, predicted, rows[known], fused[known])
 
 
 def _threshold(taxonomy: Taxonomy, name: str, held: HeldOut) -> Threshold:

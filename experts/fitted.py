@@ -10,6 +10,7 @@ from core.fusion import FieldFusion
 from core.gate import Threshold
 from core.pipeline import Expert
 from core.taxonomy import Taxonomy
+from core.triage import LogProbs
 from experts.critic import StatisticalCritic
 from experts.labeltext import LabelText
 from experts.linear import LinearHead
@@ -19,11 +20,16 @@ from experts.vote import NeighborVote
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """One field's cross-fitted proposals on unseen exemplars: confidence, correctness and label, each of shape (n,)."""
+    """One field's cross-fitted proposals on unseen exemplars: confidence, correctness and label, each of shape (n,).
+
+    `rows` are the places of the exemplars, `log_probs` (n, labels of the field) what was said of them.
+    """
 
     confidence: NDArray[np.float64]
     right: NDArray[np.bool_]
     predicted: NDArray[np.str_]
+    rows: NDArray[np.intp]
+    log_probs: LogProbs
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,15 @@ from knowledge.base import FLOOR
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """A few exemplars with their unit vectors (n, d), compared one by one; `floor` as that of the knowledge base."""
+    """A few exemplars with their unit vectors (n, d), compared one by one; `floor` as that of the knowledge base.
+
+    `outdated` are ids that the index still has and that no longer hold: they are never found.
+    """
 
     exemplars: Sequence[Exemplar]
     vectors: Vectors
     floor: float = FLOOR
+    outdated: Collection[str] = frozenset()
 
     def joined(
         self, vectors: Vectors, found: Sequence[Sequence[Neighbor]], k: int, exclude: Sequence[Collection[str]]
@@ -24,6 +28,8 @@ class Fresh:
         A fresh exemplar stands before the first neighbour that is less similar. One with the words of a neighbour takes its
         place: what a person said last is true.
         """
+        if self.outdated:
+            found = [[one for one in near if one.exemplar.id not in self.outdated] for near in found]
         if not self.exemplars:
             return [list(near) for near in found]
         cosines = vectors @ self.vectors.T

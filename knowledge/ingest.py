@@ -4,8 +4,8 @@ import hashlib
 import json
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -18,7 +18,7 @@ from core.ticket import Exemplar, Vectors
 from knowledge.cache import Encoder
 from knowledge.duplicates import duplicate_groups
 from knowledge.sparse import Bm25Words
-from knowledge.stores import FORMAT, Manifest, Shelf
+from knowledge.stores import FORMAT, Manifest, Shelf, Store
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the stage ("embed", "duplicates", "index"), what is done of it, and its total."""
@@ -34,6 +34,7 @@ class IngestReport:
 
     `repeated` are rows that an identical or later row with the same source id made superfluous; `duplicates` are the
     exemplars of the whole index that are near-duplicates of another one (kept, but each group counts once in a search).
+    `retired` are rows that a night took out of the index and that stay out.
     """
 
     added: int
@@ -44,6 +45,7 @@ class IngestReport:
     total: int
     duplicates: int
     version: str
+    retired: int = 0
 
 
 def exemplar_id(exemplar: Exemplar) -> str:
@@ -59,6 +61,7 @@ def ingest(
     *,
     source: str,
     prune: bool = False,
+    retired: Collection[str] = (),
     progress: Progress | None = None,
 ) -> IngestReport:
     """Bring the index up to date with the rows of one source.
@@ -67,6 +70,8 @@ def ingest(
         embedder: a `CachedEmbedder`, so that only new texts are embedded and a killed ingest goes on where it was.
         source: name of the file or desk; a row with the same source and source id as an old one takes its place.
         prune: also remove what came from `source` earlier and is no longer among the rows.
+        retired: ids of exemplars that were taken out of the index on purpose: their rows are passed over, and what took the
+            place of one (the same source id with other labels) stays.
 
     Raises:
         InputError: there is no row at all, in which case nothing is changed.
@@ -76,16 +81,65 @@ def ingest(
     with shelf.lock():
         shelf.sweep()
         rows = list(exemplars)
-        incoming = _incoming(rows, source)
+        read = _incoming(rows, source)
+        incoming = {i: exemplar for i, exemplar in read.items() if i not in retired}
         before = {exemplar.id: exemplar for exemplar in shelf.exemplars()}
-        after = _merged(before, incoming, source, prune=prune)
+        passed_over = {read[i].source_id for i in read.keys() - incoming.keys()} - {""}
+        after = _merged(before, incoming, source, prune=prune, spared=passed_over)
         version = _version(after.values(), embedder.name)
         current = shelf.current()
         if current and current.version == version and shelf.sound():
             after = before
-        else:
-            after = _built(shelf, embedder, after, version, current, progress or (lambda stage, done, total: None))
-        return _report(before, incoming, after, len(rows), version)
+        elif after:
+            with candidate(shelf, embedder, after.values(), progress) as built:
+                built.publish()
+            after = {exemplar.id: exemplar for exemplar in built.exemplars}
+        return replace(
+            _report(before, incoming, after, len(rows) - len(read) + len(incoming), version), retired=len(read) - len(incoming)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A complete version beside the current one: it can be searched, and is current once it is published."""
+
+    manifest: Manifest
+    store: Store
+    exemplars: Sequence[Exemplar]
+    shelf: Shelf
+
+    def publish(self) -> None:
+        """Make it current, in one step, and close it."""
+        self.shelf.publish(self.manifest, self.store)
+
+
+@contextmanager
+def candidate(
+    shelf: Shelf, embedder: Encoder, exemplars: Iterable[Exemplar], progress: Progress | None = None
+) -> Iterator[Candidate]:
+    """Build a version of just these exemplars, at least one; the caller holds the shelf's lock. Unpublished it is removed."""
+    told = progress or (lambda stage, done, total: None)
+    rows = sorted((replace(exemplar, duplicate_group="") for exemplar in exemplars), key=lambda exemplar: exemplar.id)
+    version, current = _version(rows, embedder.name), shelf.current()
+    vectors = _embedded(embedder, [exemplar.text for exemplar in rows], told)
+    told("duplicates", 0, len(rows))
+    rows = _grouped(rows, vectors)
+    told("duplicates", len(rows), len(rows))
+    manifest = Manifest(
+        version=version,
+        embedder=embedder.name,
+        dimension=vectors.shape[1],
+        count=len(rows),
+        fields=tuple(sorted({field for exemplar in rows for field in exemplar.labels})),
+        previous=current.version if current else "",
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    try:
+        with closing(shelf.create(manifest)) as store:
+            _fill(store, rows, vectors, told)
+            yield Candidate(manifest, store, rows, shelf)
+    finally:
+        shelf.sweep()
 
 
 def _incoming(rows: Iterable[Exemplar], source: str) -> dict[str, Exemplar]:
@@ -100,13 +154,18 @@ def _incoming(rows: Iterable[Exemplar], source: str) -> dict[str, Exemplar]:
     return {exemplar.id: exemplar for exemplar in latest.values()}
 
 
-def _merged(before: Mapping[str, Exemplar], incoming: Mapping[str, Exemplar], source: str, *, prune: bool) -> dict[str, Exemplar]:
-    """What the index holds afterwards, by id, with the old near-duplicate groups left out."""
+def _merged(
+    before: Mapping[str, Exemplar], incoming: Mapping[str, Exemplar], source: str, *, prune: bool, spared: Collection[str]
+) -> dict[str, Exemplar]:
+    """What the index holds afterwards, by id, with the old near-duplicate groups left out.
+
+    `spared` are source ids whose rows are passed over: what has taken their place stays.
+    """
     edited = {exemplar.source_id for exemplar in incoming.values() if exemplar.source_id}
     kept = {
         i: replace(old, duplicate_group="")
         for i, old in before.items()
-        if old.source != source or (old.source_id not in edited and not prune)
+        if old.source != source or old.source_id in spared or (old.source_id not in edited and not prune)
     }
     return dict(sorted({**kept, **incoming}.items()))
 
@@ -135,31 +194,6 @@ def _same(new: Exemplar, old: Exemplar) -> bool:
     return new == replace(old, source=new.source, duplicate_group=new.duplicate_group)
 
 
-def _built(
-    shelf: Shelf, embedder: Encoder, after: Mapping[str, Exemplar], version: str, old: Manifest | None, progress: Progress
-) -> dict[str, Exemplar]:
-    """Build the new version beside the old one and switch to it; the exemplars with their near-duplicate groups."""
-    exemplars = list(after.values())
-    vectors = _embedded(embedder, [exemplar.text for exemplar in exemplars], progress)
-    progress("duplicates", 0, len(exemplars))
-    exemplars = _grouped(exemplars, vectors)
-    progress("duplicates", len(exemplars), len(exemplars))
-    manifest = Manifest(
-        version=version,
-        embedder=embedder.name,
-        dimension=vectors.shape[1],
-        count=len(exemplars),
-        fields=tuple(sorted({field for exemplar in exemplars for field in exemplar.labels})),
-        previous=old.version if old else "",
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    try:
-        _index(shelf, manifest, exemplars, vectors, progress)
-    finally:
-        shelf.sweep()
-    return {exemplar.id: exemplar for exemplar in exemplars}
-
-
 def _embedded(embedder: Encoder, texts: Sequence[str], progress: Progress) -> Vectors:
     done = 0
 
@@ -181,15 +215,14 @@ def _grouped(exemplars: Sequence[Exemplar], vectors: Vectors) -> list[Exemplar]:
     return [replace(exemplar, duplicate_group=names[group]) for exemplar, group in zip(exemplars, groups, strict=True)]
 
 
-def _index(shelf: Shelf, manifest: Manifest, exemplars: Sequence[Exemplar], vectors: Vectors, progress: Progress) -> None:
+def _fill(store: Store, exemplars: Sequence[Exemplar], vectors: Vectors, progress: Progress) -> None:
     words = Bm25Words(sum(len(exemplar.text.split()) for exemplar in exemplars) / len(exemplars))
-    with closing(shelf.create(manifest)) as store:
-        for start in range(0, len(exemplars), INDEX_ROWS):
-            part = slice(start, start + INDEX_ROWS)
-            sparse = [words.document(exemplar.text, exemplar.language) for exemplar in exemplars[part]]
-            store.upsert(exemplars[part], vectors[part], sparse)
-            progress("index", min(start + INDEX_ROWS, len(exemplars)), len(exemplars))
-        shelf.publish(manifest, store)
+    for start in range(0, len(exemplars), INDEX_ROWS):
+        part = slice(start, start + INDEX_ROWS)
+        sparse = [words.document(exemplar.text, exemplar.language) for exemplar in exemplars[part]]
+        store.upsert(exemplars[part], vectors[part], sparse)
+        progress("index", min(start + INDEX_ROWS, len(exemplars)), len(exemplars))
+    store.settle()
 
 
 def _version(exemplars: Iterable[Exemplar], embedder: str) -> str:

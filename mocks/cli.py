@@ -1,4 +1,4 @@
-"""`python -m mocks desk | systems | all | reset`: start the stand-ins, or empty their state."""
+"""`python -m mocks desk | systems | loki | all | reset`: start the stand-ins, or empty their state."""
 
 import json
 import os
@@ -24,7 +24,7 @@ EXAMPLES = Path(__file__).parent / "examples"
 STATE_VARIABLE = "TAMIZ_HOME"
 
 app = typer.Typer(
-    help="Stand-ins for trying Tamiz: a service desk and the resolution systems, over HTTP on this machine.",
+    help="Stand-ins for trying Tamiz: a service desk, the resolution systems and Loki, over HTTP on this machine.",
     epilog="Example: python -m mocks all --port 8750",
     no_args_is_help=True,
     add_completion=False,
@@ -82,6 +82,25 @@ def systems(
     _run("Systems", build, port=port, host=host, state=state, faults=faults, ready_file=ready_file, token=token)
 
 
+@app.command(epilog="Example: python -m mocks loki --port 3100")
+def loki(
+    port: Port = 3100,
+    host: Host = "127.0.0.1",
+    state: State = None,
+    faults: FaultsFile = None,
+    ready_file: Ready = None,
+    token: Token = "",
+) -> None:
+    """Start a stand-in for Loki: its push API with its limits, and range queries to read back."""
+
+    def build(folder: Path, schedule: "Faults", secret: str) -> "ASGIApp":
+        from mocks.loki import create_loki
+
+        return create_loki(folder, faults=schedule, token=secret)
+
+    _run("Loki", build, port=port, host=host, state=state, faults=faults, ready_file=ready_file, token=token)
+
+
 @app.command("all", epilog="Example: python -m mocks all --port 0 --ready-file var/mocks.json")
 def both(
     port: Port = 8750,
@@ -109,17 +128,21 @@ def both(
 
 @app.command(epilog="Example: python -m mocks reset --state var/mocks")
 def reset(state: State = None) -> None:
-    """Empty the state of desk and systems: the next start loads the tickets again."""
+    """Empty the state of all stand-ins: the next start of the desk loads the tickets again."""
     from mocks.desk_store import DATABASE as DESK
     from mocks.desk_store import DeskStore
+    from mocks.loki_store import DATABASE as LOKI
+    from mocks.loki_store import LokiStore
     from mocks.systems import DATABASE as SYSTEMS
     from mocks.systems import SystemsStore
 
     with _clear_errors():
         folder = _state(state)
-        found = [name for name in (DESK, SYSTEMS) if (folder / name).exists()]
+        stores: dict[str, Callable[[Path], DeskStore | SystemsStore | LokiStore]]
+        stores = {DESK: DeskStore, SYSTEMS: lambda place: SystemsStore(place, ()), LOKI: LokiStore}
+        found = [name for name in stores if (folder / name).exists()]
         for name in found:
-            store = DeskStore(folder) if name == DESK else SystemsStore(folder, ())
+            store = stores[name](folder)
             store.clear()
             store.close()
         typer.echo(f"Emptied in {folder}: {', '.join(found)}." if found else f"There is no state in {folder}.")

@@ -3,6 +3,7 @@
 One process writes, any number read meanwhile. A batch is appended whole or not at all. Each thread opens its own Journal.
 """
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from observability.outbox import PendingWrite, pending_writes, processed
 from observability.records import (
     DecisionRecord,
     HumanVerdict,
+    LaterChange,
     Record,
     RunFinished,
     RunStarted,
     parse_record,
 )
-from observability.reviews import Review, judged_bodies, newest_word, reviews
+from observability.reviews import Decided, Review, judged_bodies, newest_word, reviews
+from observability.uses import Shown, shown
 
 PAGE = 500
 """Records read at a time; between pages no read transaction is held, so the write-ahead log can be folded in."""
@@ -124,13 +127,13 @@ class Journal:
         with storage_errors(self.path):
             return pending_writes(self._db, source, self._parse)
 
-    def reviews(self, ticket_id: str | None = None, *, held: bool = False) -> list[Review]:
+    def reviews(self, ticket_id: str | None = None, *, only: Decided = "all", part: str = "", most: int = -1) -> list[Review]:
         """Every decided ticket, or one, with what people have said of it, the oldest decision first.
 
-        With `held` only those whose latest decision was not accepted.
+        `only` those that were held back or accepted, only with `part` in their id, at `most` so many, the newest (-1: all).
         """
         with storage_errors(self.path):
-            return reviews(self._db, ticket_id, self._parse, held=held)
+            return reviews(self._db, ticket_id, self._parse, only=only, part=part, most=most)
 
     def about_judged(self) -> Iterator[Record]:
         """The decisions, verdicts and notes of the tickets that somebody judged, oldest first."""
@@ -138,6 +141,11 @@ class Journal:
             rows = judged_bodies(self._db)
         for seq, body in rows:
             yield self._parse(seq, body)
+
+    def shown(self) -> Iterator[Shown]:
+        """Each ticket's latest live decision with its evidence and what was said of it, the oldest first."""
+        with storage_errors(self.path):
+            yield from shown(self._db, self._parse)
 
     def said(self) -> int:
         """The place of the newest thing that a person said, 0 where nobody has: what was read before is stale where it grows."""
@@ -165,7 +173,7 @@ class Journal:
         where = "".join(f"{column} = :{column} AND " for column in given)
         bounds = "seq > :after AND seq <= :newest"
         page = f"SELECT seq, body FROM records WHERE {where}{bounds} ORDER BY seq LIMIT {PAGE}"  # noqa: S608 - our own names
-        newest, after = self._newest(), 0
+        newest, after = self.newest(), 0
         while True:
             with storage_errors(self.path):
                 rows = self._db.execute(page, {**given, "after": after, "newest": newest}).fetchall()
@@ -174,7 +182,15 @@ class Journal:
                 return
             after = rows[-1][0]
 
-    def _newest(self) -> int:
+    @property
+    def name(self) -> str:
+        """Tells this journal from every other: eight characters of its first record's SHA-256; "" while it is empty."""
+        with storage_errors(self.path):
+            first = self._db.execute("SELECT body FROM records ORDER BY seq LIMIT 1").fetchone()
+        return hashlib.sha256(first[0].encode()).hexdigest()[:8] if first else ""
+
+    def newest(self) -> int:
+        """The place of the newest record, 0 where there is none."""
         with storage_errors(self.path):
             return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM records").fetchone()[0])
 
@@ -194,14 +210,17 @@ def _row(record: Record) -> tuple[str, str, str, str | None, str | None, str, st
         record.kind,
         on_ticket.ticket_id if on_ticket else None,
         on_ticket.revision if on_ticket else None,
-        _state(record),
+        state_of(record),
         record.model_dump_json(),
     )
 
 
-def _state(record: Record) -> str:
+def state_of(record: Record) -> str:
+    """Outcome of a decision, action of a verdict, what was changed later, live or dry_run for a run's start, else the state."""
     if isinstance(record, RunStarted):
         return "dry_run" if record.dry_run else "live"
     if isinstance(record, DecisionRecord):
         return record.outcome
+    if isinstance(record, LaterChange):
+        return record.what
     return record.action if isinstance(record, HumanVerdict) else record.state

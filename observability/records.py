@@ -269,7 +269,10 @@ class HumanVerdict(_Entry):
 
 
 class ReviewNote(_Entry):
-    """What else became of a ticket in review: put off, the last verdict taken back, or a verdict written to the desk (or not)."""
+    """What else became of a ticket in review: put off, the last verdict taken back, or a verdict written to the desk (or not).
+
+    `undo` is the digest of the verdict whose taking back was written (or not); `verdict` is empty then.
+    """
 
     kind: Literal["review_note"] = "review_note"
     run: Text = ""
@@ -278,6 +281,7 @@ class ReviewNote(_Entry):
     who: Text
     state: Literal["skipped", "undone", "written", "already", "conflict", "failed"]
     verdict: str = ""
+    undo: str = ""
     new_revision: Text = ""
     error: Text = ""
 
@@ -285,6 +289,30 @@ class ReviewNote(_Entry):
     @classmethod
     def _no_credentials(cls, error: str) -> str:
         return mask_text(error)
+
+
+class LaterChange(_Entry):
+    """What somebody else did at the desk after our write: a weak label, which teaches nothing until a person confirms it.
+
+    `run` and `revision` are those of the decision whose write it came after. `ours` and `theirs` are labels of the taxonomy: what
+    we had written in `field` and what stands there since; "" where it is no label (another word, a person's name, nothing).
+    `changed_at` is the desk's moment, `desk_revision` the ticket's revision when it was seen. `at` is when it was noted.
+    """
+
+    kind: Literal["later_change"] = "later_change"
+    ticket_id: Text
+    revision: Text
+    what: Literal["reassigned", "reopened", "reprioritised", "changed"]
+    field: Text
+    ours: Text = ""
+    theirs: Text = ""
+    changed_at: Moment
+    desk_revision: Text = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what was done and when: the same change, seen again, has the same."""
+        return _sha256(self.model_dump(mode="json", exclude={"run", "at", "revision", "desk_revision"}))
 
 
 class RunFinished(_Entry):
@@ -298,7 +326,8 @@ class RunFinished(_Entry):
 
 
 Record: TypeAlias = Annotated[
-    RunStarted | DecisionRecord | WritebackRecord | HumanVerdict | ReviewNote | RunFinished, Field(discriminator="kind")
+    RunStarted | DecisionRecord | WritebackRecord | HumanVerdict | ReviewNote | LaterChange | RunFinished,
+    Field(discriminator="kind"),
 ]
 
 

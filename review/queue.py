@@ -2,7 +2,8 @@
 
 A ticket teaches by how unsure the triage was (entropy of the fused distributions), how much its experts disagreed (their
 Jensen-Shannon divergence; Settles, "Active Learning Literature Survey", 2009, section 3.2) and how far it is from anything
-known. Of tickets that are alike the first teaches most: the others lose with every word that was asked about before them.
+known; one that somebody changed after our write teaches most. Of tickets that are alike the first teaches most: the others lose
+with every word that was asked about before them.
 
 Taken alone that order answers the hard tickets only, on which confidences are then calibrated: no threshold holds any more. The
 oldest in between are there for that (docs/LOG.md).
@@ -44,7 +45,7 @@ def _by_teaching(waiting: Sequence[Review]) -> list[Review]:
 
     A ticket never gains by what was asked about, so only the first of a heap has to be looked at again (lazy; Minoux, 1978).
     """
-    worth = [(teaches(one.decision), _words(one.decision)) for one in waiting]
+    worth = [(1.0 if one.state == "doubted" else teaches(one.decision), _words(one.decision)) for one in waiting]
     heap = [(-value, one.seq, place) for place, (one, (value, _)) in enumerate(zip(waiting, worth, strict=True))]
     heapq.heapify(heap)
     asked: set[str] = set()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from core.ticket import Ticket
 
@@ -11,7 +12,8 @@ class DeskState:
     """A ticket as it stands at the desk.
 
     `fields` are the custom fields that hold something. `marker` is what the last writeback left there, with the `revision`
-    it was decided on; None where there was none. `settled`: nothing has changed since that writeback.
+    it was decided on; None where there was none. `settled`: nothing has changed since that writeback. `updated`: when it last
+    changed, by the desk's clock; None where the desk does not say.
     """
 
     ticket: Ticket
@@ -19,6 +21,7 @@ class DeskState:
     fields: Mapping[str, str]
     marker: Mapping[str, str] | None
     settled: bool = False
+    updated: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ The update itself is never repeated blindly.
 """
 
 import hashlib
-import ipaddress
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -18,12 +18,14 @@ from urllib.parse import quote
 import httpx
 from pydantic import ValidationError
 
-from core.errors import DeskError, RevisionConflict, RowError, SettingsError
+from core.errors import DeskError, RevisionConflict, RowError
 from core.text import fold
 from core.ticket import Ticket
+from core.trail import Change, Comment
+from servicedesk.address import checked, headers, is_local
 from servicedesk.desk import DeskState, WriteResult
 from servicedesk.retry import RETRYABLE, Attempts, Policy, retry_after
-from servicedesk.wire import MARKER, WirePage, WireTicket, decoded, problem
+from servicedesk.wire import MARKER, WireComments, WirePage, WireTicket, WireTrail, decoded, problem
 
 REVISION = "revision"
 """Key of the marker with the revision that the writeback was decided on."""
@@ -41,7 +43,7 @@ class _Failure:
 
 
 class HttpDesk:
-    """One service desk. Thread-safe but for `problems` and `settled`, which belong to the latest `open_tickets`.
+    """One service desk. Thread-safe but for `problems` and `settled`, which belong to the latest listing.
 
     Args:
         url: address of the desk, such as `https://desk.example.org`.
@@ -56,14 +58,15 @@ class HttpDesk:
     def __init__(
         self, url: str, *, token: str = "", actor: str = "tamiz", policy: Policy = DEFAULT_POLICY, page_size: int = 200
     ) -> None:
-        self.url = _checked(url)
+        self.url = checked(url)
+        self.actor = actor
         self.problems: list[RowError] = []
         self.settled: list[str] = []
         self._policy = policy
         self._page_size = page_size
         self._reached = False
         # A proxy of the environment is for the network, never for this machine.
-        self._client = httpx.Client(base_url=url, headers=_headers(token, actor), trust_env=not _is_local(self.url))
+        self._client = httpx.Client(base_url=url, headers=headers(token, actor), trust_env=not is_local(self.url))
 
     def __enter__(self) -> Self:
         return self
@@ -83,7 +86,7 @@ class HttpDesk:
         """
         self.problems, self.settled = [], []
         given = 0
-        for row, raw in enumerate(self._listing() if limit != 0 else (), 1):
+        for row, raw in enumerate(self._listing({"status": "open"}) if limit != 0 else (), 1):
             state = self._row(raw, row)
             if state is not None and state.settled and not settled:
                 self.settled.append(state.ticket.id)
@@ -92,6 +95,33 @@ class HttpDesk:
                 given += 1
             if given == limit:
                 return
+
+    def updated_since(self, moment: datetime | None) -> Iterator[DeskState]:
+        """Every ticket, whatever its status, that was made or changed at `moment` or later (None: all), in order of creation.
+
+        Page by page, while people go on working: one that changes meanwhile may come in either form. One that can't be read is
+        added to `problems`.
+        """
+        self.problems, self.settled = [], []
+        query = {} if moment is None else {"updated_since": moment.isoformat()}
+        states = (self._row(raw, row) for row, raw in enumerate(self._listing(query), 1))
+        yield from (state for state in states if state is not None)
+
+    def history(self, ticket_id: str) -> list[Change]:
+        """A ticket's audit trail, oldest first."""
+        content = self._read(f"{_path(ticket_id)}/history", Attempts(self._policy)).content
+        try:
+            return [one.change() for one in WireTrail.model_validate(decoded(content)).history]
+        except ValueError as error:
+            raise self._unreadable(f"history of ticket {ticket_id}") from error
+
+    def comments(self, ticket_id: str) -> list[Comment]:
+        """What was written under a ticket, oldest first, our own comments too."""
+        content = self._read(f"{_path(ticket_id)}/comments", Attempts(self._policy)).content
+        try:
+            return [one.comment() for one in WireComments.model_validate(decoded(content)).comments]
+        except ValueError as error:
+            raise self._unreadable(f"comments of ticket {ticket_id}") from error
 
     def get(self, ticket_id: str) -> DeskState:
         """A ticket as it stands at the desk."""
@@ -133,10 +163,10 @@ class HttpDesk:
             _verify(state, sent, mark)
         return WriteResult(state.ticket.revision, written=True, skipped=skipped)
 
-    def _listing(self) -> Iterator[Any]:
+    def _listing(self, query: Mapping[str, str]) -> Iterator[Any]:
         cursor: str | None = None
         while True:
-            page = self._page({"status": "open", "limit": str(self._page_size), **({"cursor": cursor} if cursor else {})})
+            page = self._page({**query, "limit": str(self._page_size), **({"cursor": cursor} if cursor else {})})
             yield from page.tickets
             if page.next is None:
                 return
@@ -276,31 +306,3 @@ def _remedy(status: int) -> str:
 
 def _path(ticket_id: str) -> str:
     return f"/tickets/{quote(ticket_id, safe='')}"
-
-
-def _headers(token: str, actor: str) -> dict[str, str]:
-    for name, value in (("token", token), ("actor", actor)):
-        if not (value.isascii() and value.isprintable()):
-            message = f"The {name} has characters that can't be sent (a line break, perhaps)."
-            raise SettingsError(message, remedy="Copy it again without spaces or line breaks around it.")
-    return {"X-Actor": actor, "Accept": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
-
-
-def _checked(url: str) -> str:
-    """The address without credentials, as it may be shown."""
-    try:
-        parts = httpx.URL(url)
-        if parts.scheme not in ("http", "https") or not parts.host:
-            raise httpx.InvalidURL("no http address")
-    except httpx.InvalidURL as error:
-        message = f"The desk's address can't be used: {error}."
-        raise SettingsError(message, remedy="Give an address such as https://desk.example.org.") from error
-    return str(parts.copy_with(username=None, password=None, query=None, fragment=None)).rstrip("/")
-
-
-def _is_local(url: str) -> bool:
-    host = httpx.URL(url).host
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,13 +1,14 @@
 """Tickets as a desk sends them over HTTP, read into our own nouns."""
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from core.errors import RowError
 from core.ticket import Ticket
+from core.trail import Change, Comment
 from servicedesk.desk import DeskState
 
 MARKER = "tamiz"
@@ -21,6 +22,12 @@ def _plain(value: object) -> object:
     return "" if value is None else str(value) if isinstance(value, int | float) else value
 
 
+def _in_utc(moment: datetime) -> datetime:
+    """A moment without a zone is read as UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+_Moment = Annotated[datetime, AfterValidator(_in_utc)]
 _Text = Annotated[str, BeforeValidator(_plain)]
 _Name = Annotated[str, BeforeValidator(_plain), Field(min_length=1)]
 
@@ -35,6 +42,7 @@ class WireTicket(BaseModel):
     description: _Text = ""
     mailbox: _Text = ""
     created: datetime | None = None
+    updated: Annotated[_Moment | None, BeforeValidator(lambda given: given or None)] = None
     fields: dict[str, _Text] = {}
     properties: dict[str, Any] = {}
     property_revisions: dict[str, _Text] = {}
@@ -45,7 +53,7 @@ class WireTicket(BaseModel):
         held = self.properties.get(MARKER)
         marker = {str(key): str(value) for key, value in held.items()} if isinstance(held, dict) else None
         settled = marker is not None and self.property_revisions.get(MARKER) == self.revision
-        return DeskState(self._ticket(fields), self.status, fields, marker, settled)
+        return DeskState(self._ticket(fields), self.status, fields, marker, settled, self.updated)
 
     def _ticket(self, fields: dict[str, str]) -> Ticket:
         return Ticket(
@@ -64,6 +72,46 @@ class WirePage(BaseModel):
 
     tickets: list[Any]
     next: str | None = None
+
+
+class WireChange(BaseModel):
+    """One line of the audit trail as the desk sends it; a custom field's name stands after `field:`."""
+
+    revision: _Name
+    at: _Moment
+    actor: _Text = ""
+    field: _Name
+    old: _Text = ""
+    new: _Text = ""
+
+    def change(self) -> Change:
+        """As the rest of the product reads it."""
+        return Change(self.revision, self.at, self.actor, self.field.removeprefix("field:"), self.old, self.new)
+
+
+class WireTrail(BaseModel):
+    """A ticket's whole audit trail, oldest first."""
+
+    history: list[WireChange]
+
+
+class WireComment(BaseModel):
+    """A comment as the desk sends it."""
+
+    at: _Moment
+    author: _Text = ""
+    body: _Text = ""
+    public: bool = False
+
+    def comment(self) -> Comment:
+        """As the rest of the product reads it."""
+        return Comment(self.at, self.author, self.body, self.public)
+
+
+class WireComments(BaseModel):
+    """A ticket's comments, oldest first."""
+
+    comments: list[WireComment]
 
 
 def decoded(content: bytes) -> object:

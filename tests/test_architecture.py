@@ -16,13 +16,26 @@ ALLOWED = {
     "intake": {"core"},
     "prompts": {"core"},
     "knowledge": {"core"},
+    "backup": {"core", "knowledge"},
     "experts": {"core"},
     "llm": {"core", "prompts"},
     "servicedesk": {"core"},
     "observability": {"core"},
     "mocks": {"core"},
     "review": {"core", "knowledge", "observability"},
-    "batch": {"core", "intake", "prompts", "knowledge", "experts", "llm", "servicedesk", "observability", "mocks", "review"},
+    "batch": {
+        "core",
+        "intake",
+        "prompts",
+        "knowledge",
+        "experts",
+        "llm",
+        "servicedesk",
+        "observability",
+        "mocks",
+        "review",
+        "backup",
+    },
     "finetune": {"core", "prompts", "llm", "knowledge", "experts", "observability", "review", "batch"},
 }
 FENCED = {
@@ -35,9 +48,15 @@ FENCED = {
     "qdrant_edge": {"knowledge"},
     "mlflow": {"finetune"},
     "loguru": {"observability"},
+    "grafana_foundation_sdk": {"observability"},
+    "promql_parser": {"observability"},
+    "compose_spec": {"observability"},
     "typer": {"batch", "finetune", "mocks"},
     "fastapi": {"mocks", "batch", "llm"},
-    "httpx": {"servicedesk", "mocks", "llm", "knowledge"},
+    "httpx": {"servicedesk", "mocks", "llm", "knowledge", "observability", "review"},
+    "argon2": {"review"},
+    "joserfc": {"review", "mocks"},
+    "prometheus_client": {"observability"},
 }
 LAZY = (
     "torch",
@@ -50,7 +69,11 @@ LAZY = (
     "peft",
     "matplotlib",
     "mlflow",
+    "promql_parser",
+    "compose_spec",
     "rich",
+    "argon2",
+    "joserfc",
 )
 FORBIDDEN_CALLS = {"eval", "exec", "__import__"}
 FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib"}

@@ -14,7 +14,7 @@ from batch.assemble import EXAMPLES
 from batch.cli import app
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = (ROOT / "README.md", ROOT / "README.es.md", ROOT / "docs" / "operating.md")
+DOCUMENTS = (ROOT / "README.md", ROOT / "README.es.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "LOG.md"}))
 COMMAND = re.compile(r"python -m batch[^`\n#|>]*")
 
 

@@ -40,6 +40,11 @@ def other(home: Path, ticket: str, field: str) -> str:
     return next(label for label in example_taxonomy().labels(field) if label != proposed(home, ticket)[field])
 
 
+def away(*_: object, **__: object) -> None:
+    """In the place of `HttpDesk.write`: nothing answers."""
+    raise DeskError("Nothing answers.", remedy="Start it.")
+
+
 def test_the_queue_holds_what_was_not_accepted_and_orders_it(home: Path, desk: Desk, ticket: str) -> None:
     held = {d.ticket_id for d in decisions(home) if d.outcome != "accepted"}
     assert set(waiting()) == set(waiting("--order", "urgency")) == held
@@ -150,9 +155,6 @@ def test_what_somebody_else_filled_in_is_left_alone(home: Path, desk: Desk, tick
 
 
 def test_a_desk_that_is_away_is_told_later(home: Path, desk: Desk, ticket: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away(*_: object, **__: object) -> None:
-        raise DeskError("Nothing answers.", remedy="Start it.")
-
     with monkeypatch.context() as patch:
         patch.setattr(HttpDesk, "write", away)
         failed = tamiz("review", "approve", ticket, "--json", *WHO)
@@ -234,9 +236,6 @@ def test_a_reason_is_redacted_before_it_is_kept_or_written(home: Path, desk: Des
 def test_a_verdict_on_an_earlier_text_is_not_owed(home: Path, desk: Desk, ticket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The desk did not answer, and the ticket was changed and decided again: what was said of the old text stays unsaid there."""
 
-    def away(*_: object, **__: object) -> None:
-        raise DeskError("Nothing answers.", remedy="Start it.")
-
     with monkeypatch.context() as patch:
         patch.setattr(HttpDesk, "write", away)
         assert tamiz("review", "approve", ticket, "--json", *WHO).json["desk"] == "failed"
@@ -245,3 +244,45 @@ def test_a_verdict_on_an_earlier_text_is_not_owed(home: Path, desk: Desk, ticket
     writes = desk.writes()[ticket]
     assert "knows every verdict" in tamiz("review", "settle").err
     assert desk.writes()[ticket] == writes
+
+
+def test_a_desk_that_is_away_at_an_undo_is_told_of_it_later(
+    home: Path, desk: Desk, ticket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = desk.tickets()[ticket]["fields"]
+    assert tamiz("review", "correct", ticket, f"urgency={other(home, ticket, 'urgency')}", *WHO).code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(HttpDesk, "write", away)
+        failed = tamiz("review", "undo", ticket, "--json", *WHO)
+        assert tamiz("review", "settle", *WHO).code == 0
+    assert (failed.code, failed.json["desk"]) == (0, "failed")
+    assert desk.tickets()[ticket]["fields"] != before
+    assert f"{ticket} undone" in tamiz("review", "settle", *WHO).out
+    assert desk.tickets()[ticket]["fields"] == before
+    writes = desk.writes()[ticket]
+    assert "knows every verdict" in tamiz("review", "settle").err
+    assert desk.writes()[ticket] == writes
+
+
+def test_an_undo_told_late_leaves_a_newer_verdict_alone(
+    home: Path, desk: Desk, ticket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    urgency = other(home, ticket, "urgency")
+    assert tamiz("review", "correct", ticket, f"urgency={urgency}", *WHO).code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(HttpDesk, "write", away)
+        tamiz("review", "undo", ticket, *WHO)
+    assert tamiz("review", "approve", ticket, *WHO).code == 0
+    held = desk.tickets()[ticket]["fields"]
+    assert held["urgency"] == proposed(home, ticket)["urgency"]
+    tamiz("review", "settle", *WHO)
+    assert desk.tickets()[ticket]["fields"] == held
+    assert "knows every verdict" in tamiz("review", "settle").err
+
+
+def test_an_undo_gives_back_what_an_earlier_verdict_said(home: Path, desk: Desk, ticket: str) -> None:
+    tamiz("review", "approve", ticket, *WHO)
+    approved = desk.tickets()[ticket]["fields"]
+    tamiz("review", "correct", ticket, f"urgency={other(home, ticket, 'urgency')}", *WHO)
+    assert tamiz("review", "undo", ticket, *WHO).code == 0
+    assert desk.tickets()[ticket]["fields"] == approved

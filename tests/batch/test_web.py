@@ -10,8 +10,10 @@ import pytest
 from batch.assemble import open_house
 from batch.reviewing import ReviewDesk
 from batch.settings import load_settings
+from batch.signin import Door
 from batch.web import create_app
 from mocks.serve import serve
+from review.accounts import FILE, Accounts, User
 from tests.batch.commands_examples import Desk, decisions, example_taxonomy, tamiz
 
 
@@ -22,7 +24,7 @@ def browser(home: Path, desk: Desk) -> Iterator[httpx.Client]:
     assert result.code == 0, result.err
     with (
         open_house(load_settings(None)) as house,
-        serve(create_app(ReviewDesk(house, "ana"), "en")) as url,
+        serve(create_app(ReviewDesk(house, "ana"), "en", Door(Accounts(home / FILE), User("ana", "reviewer")))) as url,
         httpx.Client(base_url=url, trust_env=False, follow_redirects=True) as client,
     ):
         yield client

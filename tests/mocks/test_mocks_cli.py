@@ -77,10 +77,10 @@ def test_help_is_quick_and_says_what_there_is() -> None:
     begin = time.process_time(), os.times().children_user
     result = run("--help")
     assert os.times().children_user - begin[1] < 0.7
-    for word in ("desk", "systems", "all", "reset"):
+    for word in ("desk", "systems", "loki", "all", "reset"):
         assert word in result.stdout
 
 
-@pytest.mark.parametrize("name", ["desk", "systems", "all", "reset"])
+@pytest.mark.parametrize("name", ["desk", "systems", "loki", "all", "reset"])
 def test_every_command_has_an_example(name: str) -> None:
     assert f"python -m mocks {name}" in CliRunner().invoke(app, [name, "--help"]).output

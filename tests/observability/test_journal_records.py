@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from core.triage import Decision
 from observability.decisions import resolution_record
 from observability.journal import Journal
-from observability.records import SCHEMA_FILE, HumanVerdict, Record, RunStarted, parse_record, schema_text
+from observability.records import SCHEMA_FILE, HumanVerdict, LaterChange, Record, RunStarted, parse_record, schema_text
 from tests.observability.journal_examples import Example
 
 example = Example()
@@ -40,13 +40,16 @@ def test_every_kind_that_the_journal_writes_validates_and_nothing_else_does(tmp_
         *decisions,
         example.write(decisions[0], "written", new_revision="r2"),
         verdict,
+        LaterChange(
+            run="run-1", at=verdict.at, ticket_id="T-1", revision="r1", what="changed", field="category", changed_at=verdict.at
+        ),
         example.finished(),
     ]
     with Journal(tmp_path / "journal.sqlite3") as journal:
         journal.append(records)
         journal.export(tmp_path / "journal.jsonl")
     lines = (tmp_path / "journal.jsonl").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 8
+    assert len(lines) == 9
     assert all(valid(line) for line in lines)
     assert [parse_record(line) for line in lines] == records
     tampered = {**json.loads(lines[1]), "outcome": "perhaps"}

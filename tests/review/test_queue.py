@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from core.triage import Decision
 from observability.decisions import decision_record
-from observability.records import DecisionRecord
+from observability.records import DecisionRecord, LaterChange
 from observability.reviews import Review
 from review.queue import ALIKE, ordered, teaches
 from tests.observability.journal_examples import FUSION, THRESHOLDS, VERSIONS, Example
@@ -77,3 +77,16 @@ def test_urgency_and_age_order_too() -> None:
     some = [review(1, record("a", priority="P4")), review(2, record("b", priority=None)), review(3, record("c", priority="P1"))]
     assert [one.decision.ticket_id for one in ordered(some, "urgency")] == ["c", "a", "b"]
     assert [one.decision.ticket_id for one in ordered(some, "oldest")] == ["a", "b", "c"]
+
+
+def test_what_somebody_changed_after_our_write_teaches_most() -> None:
+    sure = record("T-1", "accepted")
+    change = LaterChange(
+        run="r", at=sure.at, ticket_id="T-1", revision="r1", what="changed", field="category", ours="network", theirs="access",
+        changed_at=sure.at,
+    )  # fmt: skip
+    doubted = Review(sure, 1, "desk", (change,), 0)
+    assert doubted.state == "doubted"
+    unsure = [review(i, record(f"T-{i}", body=f"otra cosa {i}", opinions=opinions("a", "b"))) for i in range(2, 5)]
+    assert ordered([*unsure, doubted], "teaches")[0] is doubted
+    assert ordered([*unsure, doubted], "oldest")[-1] is doubted
