@@ -9,7 +9,7 @@ from batch import console
 from batch.assemble import House
 from batch.maintaining import Orders, maintain
 from batch.night import Night, Phase, to_json
-from batch.night_report import drilled, figures, line, outcome, write_night
+from batch.night_report import drifted, drilled, figures, line, outcome, write_night
 from batch.night_words import spoken
 from knowledge.archive import Archive, Filed
 from observability.records import now
@@ -45,6 +45,8 @@ def _show(night: Night, language: str) -> None:
         )
     count = f"{night.count_before} → {night.count_after} {spoken('exemplars', language)}"
     console.out().print(f"{outcome(night, language)} {count}", markup=False)
+    if night.drift:
+        console.out().print(f"{spoken('drift', language)}: {drifted(night.drift, language)}", markup=False, soft_wrap=True)
     if night.drill:
         console.out().print(f"{spoken('drill', language)}: {drilled(night.drill, language)}", markup=False)
     if night.proposed:

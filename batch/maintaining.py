@@ -24,6 +24,7 @@ from observability.records import now
 if TYPE_CHECKING:
     from backup.keeping import Backup
     from batch.backup_drill import Drill
+    from observability.drift.report import DriftReport
 
 LOCK = "maintain.lock"
 Progress = Callable[[str], None]
@@ -53,8 +54,9 @@ class _Outcome:
 
 @dataclass
 class _Kept:
-    """The night's backup and what opening it showed."""
+    """What came of the base as it is now: the look for drift, the backup, and what opening it showed."""
 
+    drift: "DriftReport | None" = None
     backup: "Backup | None" = None
     drill: "Drill | None" = None
 
@@ -193,6 +195,22 @@ def _fit(house: House, kept: _Kept) -> dict[str, Any]:
     return {"fields": len(fitted.fields)}
 
 
+def _drift(house: House, kept: _Kept) -> dict[str, Any]:
+    """Whether tickets and decisions are still those of the reference."""
+    from batch.drifting import Asked, look
+
+    try:
+        with house:
+            kept.drift = found = look(house, Asked()).report
+    except InputError as early:  # a young home has no weeks to compare with
+        return {"not_yet": early.message}
+    return {
+        "look": found.look,
+        "alarms": ", ".join(one.signal for one in found.drifted) or "none",
+        "refit": str(found.refit).lower(),
+    }
+
+
 def _backup(house: House, kept: _Kept) -> dict[str, Any]:
     from batch.backups import let_go, make_backup
 
@@ -215,7 +233,12 @@ def _drill(house: House, kept: _Kept) -> dict[str, Any]:
     return {"searches": done.searches, "equal": done.equal}
 
 
-_KEEPERS: Mapping[Phase, Callable[[House, _Kept], dict[str, Any]]] = {"fit": _fit, "backup": _backup, "drill": _drill}
+_KEEPERS: Mapping[Phase, Callable[[House, _Kept], dict[str, Any]]] = {
+    "fit": _fit,
+    "drift": _drift,
+    "backup": _backup,
+    "drill": _drill,
+}
 
 
 def _night(
@@ -248,6 +271,7 @@ def _night(
         incidents=[one for one in clusters if one.incident],
         gaps=[one for one in clusters if not one.incident],
         thin=findings.thin,
+        drift=kept.drift.as_json() if kept.drift else {},
         backup={"file": kept.backup.path.name, "bytes": kept.backup.size} if kept.backup else {},
         drill={**asdict(kept.drill), "passed": kept.drill.passed} if kept.drill else {},
     )

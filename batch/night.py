@@ -14,7 +14,7 @@ from knowledge.archive import Entry
 NIGHTS = "nights"
 Phase: TypeAlias = Literal[
     "decisions", "later", "collect", "duplicates", "contradictions", "audit", "retire", "incidents", "gaps",
-    "apply", "fit", "backup", "drill",
+    "apply", "fit", "drift", "backup", "drill",
 ]  # fmt: skip
 PHASES: tuple[Phase, ...] = get_args(Phase)
 """In the order in which they are done."""
@@ -85,6 +85,7 @@ class Night:
     incidents: Sequence[Emerging] = ()
     gaps: Sequence[Emerging] = ()
     thin: Sequence[Gap] = ()
+    drift: Mapping[str, Any] = field(default_factory=dict)
     backup: Mapping[str, Any] = field(default_factory=dict)
     drill: Mapping[str, Any] = field(default_factory=dict)
 

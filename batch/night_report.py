@@ -98,6 +98,16 @@ def drilled(drill: Mapping[str, Any], language: str) -> str:
     return spoken("unequal", language, why="; ".join(drill["faults"]))
 
 
+def drifted(drift: Mapping[str, Any], language: str) -> str:
+    """The alarms of the look for drift, with what to do."""
+    from batch.drift_words import action
+
+    alarms = {one["signal"]: one["action"] for one in drift["findings"] if one["signal"] in drift["drifted"]}
+    if not alarms:
+        return spoken("no_drift", language)
+    return f"{', '.join(alarms)}. {' '.join(action(name, language) for name in dict.fromkeys(alarms.values()))}"
+
+
 def _told(night: Night, language: str) -> dict[str, Any]:
     def lines(entries: Sequence[Entry]) -> dict[str, Any]:
         return {"lines": [line(one, language) for one in entries[:SHOWN]], "more": max(0, len(entries) - SHOWN)}
@@ -109,6 +119,7 @@ def _told(night: Night, language: str) -> dict[str, Any]:
         "outcome": outcome(night, language),
         "figures": figures,
         "drilled": drilled(night.drill, language) if night.drill else "",
+        "drift": drifted(night.drift, language) if night.drift else "",
         "applied": lines(night.applied),
         "proposed": lines(night.proposed),
         "deferred": lines(night.deferred),

@@ -41,6 +41,8 @@ WORDS: Mapping[str, tuple[str, str]] = {  # key: (Spanish, English)
     "asked": ("{asked} decisiones, {known} ejemplares", "{asked} decisions, {known} exemplars"),
     "tickets": ("{n} tickets, del {first} al {last}", "{n} tickets, {first} to {last}"),
     "refused": ("Cerrados que no entran", "Closed tickets that were not taken in"),
+    "drift": ("Deriva", "Drift"),
+    "no_drift": ("sin alarmas", "no alarm"),
     "backup": ("Copia de seguridad", "Backup"),
     "drill": ("Ensayo de restauración", "Restore drill"),
     "all_equal": ("abierta: {n} búsquedas iguales", "opened: {n} searches equal"),

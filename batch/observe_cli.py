@@ -65,6 +65,21 @@ def metrics(
         show_metrics(house, out)
 
 
+@app.command(epilog="Example: python -m batch observe traces last --uri http://127.0.0.1:5000")
+def traces(
+    name: Annotated[str, typer.Argument(metavar="RUN", help="A run, the beginning of its name, or last.")] = "last",
+    uri: Annotated[str, typer.Option(help="MLflow's tracking URI. Default: the home's own mlflow.db.")] = "",
+    config: Config = None,
+) -> None:
+    """A run's decisions as MLflow traces, a span for each stage and each answer of a language model; again: nothing twice."""
+    from batch.assemble import open_house
+    from batch.observing import send_traces
+    from batch.settings import load_settings
+
+    with open_house(load_settings(config)) as house:
+        send_traces(house, name, uri)
+
+
 @app.command("serve-metrics", epilog="Example: python -m batch observe serve-metrics --port 9464")
 def serve_metrics(
     port: Annotated[int, typer.Option(min=0, max=65535, help="On this machine only; 0: a free one.")] = 9464,

@@ -44,6 +44,28 @@ def _with_progress(shipper: "Shipper", journal: Journal, state: "ShippingState")
         return shipper.ship(advance)
 
 
+def send_traces(house: House, name: str, uri: str) -> None:
+    """A run's decisions to MLflow."""
+    from importlib.util import find_spec
+
+    from batch.runreport import find_run
+    from observability.records import DecisionRecord
+    from observability.traces import trace
+
+    if find_spec("mlflow") is None:
+        raise SettingsError("MLflow is not installed.", remedy="Install it with `pip install 'tamiz[finetune]'`.")
+    with Journal(house.home / "journal.sqlite") as journal:
+        run = find_run(journal, name).run
+        decided = [one for one in journal.records(run=run, kind="decision") if isinstance(one, DecisionRecord)]
+    where = uri or f"sqlite:///{house.home / 'mlflow.db'}"
+    with console.progress_bar("traces", len(decided)) as advance:
+        new = 0
+        for sent in trace(decided, run, where):
+            new += sent
+            advance()
+    console.say(f"{new} traces sent to {where}, {len(decided) - new} were there.")
+
+
 def show_dead(house: House, url: str, *, resend: bool, as_json: bool) -> int:
     """What Loki refused, sent again first where that is asked for. How many records it still refuses."""
     with _state(house, url) as (journal, state):

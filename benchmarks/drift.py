@@ -76,7 +76,9 @@ def main() -> None:
         result: dict[str, Any] = {"settings": {name: str(value) for name, value in vars(chosen).items()}, **world.about}
         if chosen.quiet:
             result["quiet"] = _quiet(world)
-        result["drift"] = [_injected(world, kind, size) for kind in filter(None, chosen.kinds.split(",")) for size in SIZES[kind]]
+            sys.stderr.write(f"{json.dumps(result['quiet'])}\n")
+        kinds = [kind for kind in chosen.kinds.split(",") if kind]
+        result["drift"] = [_injected(world, kind, SIZES[kind][place]) for place in (2, 1, 0) for kind in kinds]
     sys.stdout.write(json.dumps(result, indent=1) + "\n")
 
 

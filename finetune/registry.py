@@ -1,8 +1,6 @@
 """The MLflow registry: runs, versions and the aliases champion and challenger. The only file that imports mlflow."""
 
 import json
-import logging
-import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from core.errors import SettingsError, StorageError
 from observability.masking import mask_text
+from observability.tracking import quiet
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -159,7 +158,7 @@ class Registry:
     @contextmanager
     def _errors(self) -> Iterator[None]:
         """The one place that knows what mlflow raises."""
-        _quiet()
+        quiet()
         try:
             from mlflow.exceptions import MlflowException
         except ModuleNotFoundError as error:
@@ -171,14 +170,3 @@ class Registry:
                 mask_text(f"The tracking store {self.tracking or self.home / 'mlflow.db'} can't be used ({str(error)[:200]})."),
                 remedy="Check --tracking, the disk and the server, and try again.",
             ) from error
-
-
-def _quiet() -> None:
-    """Before mlflow is imported: it tells nobody that it is used, and its database's migrations are nobody's news."""
-    for variable in ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
-        os.environ.setdefault(variable, "true")
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # of seven, some minutes, before it says that it is not there
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    logging.getLogger("alembic").setLevel(logging.WARNING)

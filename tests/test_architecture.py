@@ -46,7 +46,7 @@ FENCED = {
     "sklearn": {"experts"},
     "qdrant_client": {"knowledge"},
     "qdrant_edge": {"knowledge"},
-    "mlflow": {"finetune"},
+    "mlflow": {"finetune", "observability"},
     "loguru": {"observability"},
     "grafana_foundation_sdk": {"observability"},
     "promql_parser": {"observability"},
