@@ -16,7 +16,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -41,6 +41,7 @@ from observability.drift.sample import UNKNOWN, Observation, observe
 from observability.records import HumanVerdict, Versions, now
 
 VERSIONS = Versions(tamiz="", python="", taxonomy="", taxonomy_digest="", knowledge="", embedder="", fit="")
+START = datetime(2026, 1, 1, tzinfo=UTC)
 Change: TypeAlias = Callable[[Observation, float, np.random.Generator], Observation]
 """A ticket of the drifted stream, of a ticket of the quiet one and the size of the drift."""
 SIZES: Mapping[str, tuple[float, ...]] = {
@@ -153,13 +154,12 @@ class World:
         if needed > len(self.stream):
             raise SystemExit(f"The stream has {len(self.stream)} tickets, {needed} are needed: fewer --known.")
         drawn = [self.stream[i] for i in rng.permutation(len(self.stream))[:needed].tolist()]
-        start = drawn[0].at
         made = []
         for place, one in enumerate(drawn):
             told = change(one, rng) if place >= quiet else one
             if rng.random() >= self.chosen.judged:
                 told = replace(told, right=UNKNOWN, gap=UNKNOWN)
-            made.append(replace(told, ticket=f"{place}", at=start + timedelta(minutes=place)))
+            made.append(replace(told, ticket=f"{place}", at=START + timedelta(minutes=place)))
         return made
 
     def look(self, sequence: Sequence[Observation], night: int) -> DriftReport:

@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,9 @@ from tests.batch.night_examples import small_home
 STAGES = (*PHASES, "candidate", "trial", "publish")
 LONGEST = {"publish": 0.2, "fit": 1.0, "audit": 1.0, "trial": 1.0}
 """Seconds after a stage has begun up to which a kill may come."""
-FORK = multiprocessing.get_context("fork")
+SERVER = multiprocessing.get_context("forkserver")
+"""Forks a process without threads that has the modules already: a fork of this one, with torch's threads, may never wake."""
+SERVER.set_forkserver_preload(["batch.maintaining", "batch.trial", "batch.aftermath", "batch.backups", "batch.backup_drill"])
 
 
 @pytest.fixture(scope="module")
@@ -50,21 +52,26 @@ def searches(home: Path) -> tuple[str, list[list[tuple[str, float]]]]:
         return house.knowledge.version, [[(n.exemplar.id, n.similarity) for n in near] for near in found]
 
 
+def night(variables: Mapping[str, str], stage: str, delay: float) -> None:
+    """A night that ends by SIGKILL so long after the stage has begun."""
+
+    def progress(name: str) -> None:
+        if name == stage:
+            threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
+
+    os.environ.update(variables)
+    with open_house(load_settings()) as house:
+        maintain(house, Orders(), progress)
+
+
 def killed_night(stage: str, delay: float) -> int:
-    """A night in a process of its own that ends by SIGKILL so long after the stage has begun; its exit code."""
-
-    def night() -> None:
-        def progress(name: str) -> None:
-            if name == stage:
-                threading.Timer(delay, os.kill, (os.getpid(), signal.SIGKILL)).start()
-
-        with open_house(load_settings()) as house:
-            maintain(house, Orders(), progress)
-
-    process = FORK.Process(target=night)
+    """A night in a process of its own; its exit code."""
+    variables = {name: value for name, value in os.environ.items() if name.startswith("TAMIZ_")}
+    process = SERVER.Process(target=night, args=(variables, stage, delay))
     process.start()
-    process.join()
-    return process.exitcode or 0
+    process.join(240)
+    assert process.exitcode is not None, "the night neither ended nor died"
+    return process.exitcode
 
 
 def check(small: Path, home: Path, monkeypatch: pytest.MonkeyPatch, stage: str, delay: float) -> str:
@@ -83,8 +90,8 @@ def check(small: Path, home: Path, monkeypatch: pytest.MonkeyPatch, stage: str, 
     assert found == wanted
     house = House(load_settings(), home)
     with house:
-        night = maintain(house, Orders())
-    assert night.ok, [one.error for one in night.failed]
+        done = maintain(house, Orders())
+    assert done.ok, [one.error for one in done.failed]
     assert expected[searches(home)[0]][0] == "after"
     assert searches(home)[1] == next(found for name, found in expected.values() if name == "after")
     return name

@@ -21,7 +21,7 @@ from tests.batch.browser.conftest import PHONE, OpenPage
 from tests.batch.commands_examples import decisions, tamiz
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 Picture = Callable[["Page", str], None]
 GOOD = "cuatro palabras sin orden"
@@ -53,6 +53,12 @@ FAINT = """() => {
     .map(one => [ratio(one), one.outerHTML.slice(0, 90)]).filter(([found]) => found < 4.5);
 }"""
 WIDER = "() => document.documentElement.scrollWidth - window.innerWidth"
+
+
+def follow(page: "Page", to: "Locator") -> None:
+    """Click and wait for the page that it leads to: what is read next is never of the page before."""
+    with page.expect_navigation():
+        to.click()
 
 
 def verdicts(home: Path) -> list[HumanVerdict]:
@@ -156,11 +162,11 @@ def test_an_accepted_ticket_is_found_and_corrected(decided: House, site: str, op
     shown = page.locator("a.row").all_inner_texts()
     assert set(shown) == {d.ticket_id for d in decisions(decided.home) if d.outcome == "accepted"}
     page.get_by_label("Find by id").fill(accepted.ticket_id[:4].lower())
-    page.get_by_role("button", name="Find").click()
+    follow(page, page.get_by_role("button", name="Find"))
     assert page.locator("a.row").count() > len(shown)
-    page.get_by_role("link", name=accepted.ticket_id, exact=True).click()
+    follow(page, page.get_by_role("link", name=accepted.ticket_id, exact=True))
     page.get_by_label("impact").select_option("Bajo" if accepted.fusion["impact"].label != "Bajo" else "Alto")
-    page.get_by_role("button", name="Correct").click()
+    follow(page, page.get_by_role("button", name="Correct"))
     assert f"{accepted.ticket_id} corrected, written to the desk" in page.locator("[role=status]").inner_text()
     page.goto(f"{site}/?show=judged&lang=es")
     assert accepted.ticket_id in page.locator("a.row").all_inner_texts()
@@ -195,16 +201,16 @@ def test_a_phone_shows_every_page_without_scrolling_sideways(
 def test_both_languages(site: str, open_page: OpenPage) -> None:
     page = open_page(f"{site}/?order=oldest")
     assert page.locator("html").get_attribute("lang") == "en"
-    page.get_by_role("link", name="Español").click()
+    follow(page, page.get_by_role("link", name="Español"))
     assert page.locator("html").get_attribute("lang") == "es"
     assert "order=oldest" in page.url
     assert "esperan a una persona" in page.locator("h1").inner_text()
-    page.locator("a.row").first.click()
+    follow(page, page.locator("a.row").first)
     for word in ("Por qué llegó aquí", "Casos parecidos", "El crítico", "Propuesta", "Historia"):
         assert page.get_by_role("heading", name=word).count() == 1, word
-    page.get_by_role("button", name="Saltar").click()
+    follow(page, page.get_by_role("button", name="Saltar"))
     assert "aplazado" in page.locator("[role=status]").inner_text()
-    page.get_by_role("link", name="English").click()
+    follow(page, page.get_by_role("link", name="English"))
     assert page.get_by_role("button", name="Approve").count() == 1
 
 
@@ -227,7 +233,7 @@ def test_every_control_has_a_name_and_every_word_can_be_read(
     looked_at()
     page.get_by_label("Name").fill("root")
     page.get_by_label("Password").fill(GOOD)
-    page.get_by_role("button", name="Sign in").click()
+    follow(page, page.get_by_role("button", name="Sign in"))
     page.wait_for_url(f"**/tickets/{held}**")
     looked_at()
     if scheme == "dark":
@@ -247,10 +253,10 @@ def test_a_hostile_ticket_is_only_text(decided: House, site: str, open_page: Ope
         texts = {"subject": markup, "body": markup, "summary": markup, "neighbours": neighbours}
         journal.append([DecisionRecord.model_validate({**real.model_dump(), "ticket_id": ticket, **texts})])
     page = open_page(f"{site}/?show=all")
-    page.get_by_role("link", name=ticket, exact=True).click()
+    follow(page, page.get_by_role("link", name=ticket, exact=True))
     assert page.title().startswith(ticket)
     assert page.locator("main").inner_text().count("onerror=") > 3
-    page.get_by_role("button", name="Reject").click()
+    follow(page, page.get_by_role("button", name="Reject"))
     assert f"{ticket} rejected" in page.locator("[role=status]").inner_text()
     assert page.evaluate("window.hacked") is None
 
@@ -262,15 +268,15 @@ def test_signing_in_at_a_provider_of_another_site(decided: House, accounts: Acco
         provider = Provider(at.replace("127.0.0.1", "localhost"), "tamiz", "secret", "groups", {"reviewer": "desk"})
         with serve(create_app(ReviewDesk(decided, "local"), "en", Door(accounts, None, provider))) as url:
             page = open_page(url)
-            page.get_by_role("link", name="company's account").click()
+            follow(page, page.get_by_role("link", name="company's account"))
             assert "localhost" in page.url
-            page.get_by_role("link", name="eva").click()
+            follow(page, page.get_by_role("link", name="eva"))
             page.wait_for_url(f"{url}/**")
             page.get_by_text("eva (judges)").wait_for()
             page.goto(f"{provider.issuer}/authorize?client_id=tamiz&code_challenge_method=S256")
             page.set_content(f'<a href="{url}/?order=oldest">a link of another site</a>')
-            page.get_by_role("link").click()
+            follow(page, page.get_by_role("link"))
             page.get_by_text("eva (judges)").wait_for()
-            page.get_by_role("button", name="Sign out").click()
+            follow(page, page.get_by_role("button", name="Sign out"))
             page.get_by_role("heading", name="Sign in").wait_for()
     assert [line.what for line in reversed(accounts.audit(9))] == ["added", "signed_in", "signed_out"]
