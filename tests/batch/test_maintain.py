@@ -113,6 +113,7 @@ def test_what_a_night_retired_stays_out_until_a_person_reverts_it(planted: Path,
     assert tamiz("maintain", "revert", "zzz").code == 1
 
 
+@pytest.mark.slow
 def test_an_approved_proposal_is_applied_and_can_be_taken_back(planted: Path) -> None:
     proposed = night(*NOW).json["proposed"]
     entry = next(e for e in proposed if e["reason"] == "contradiction" and e["old"]["source_id"] == "R-other")
@@ -128,6 +129,7 @@ def test_an_approved_proposal_is_applied_and_can_be_taken_back(planted: Path) ->
     assert {one.source_id: one for one in base(planted).values()}["R-other"].labels == entry["old"]["labels"]
 
 
+@pytest.mark.slow
 def test_only_a_part_of_the_base_changes_in_a_night(planted: Path) -> None:
     with open_house(load_settings()) as house:
         found = maintain(house, Orders(frozenset(("duplicates", "apply")), dry_run=True, share=0.0))
