@@ -1,17 +1,15 @@
 """The one retry policy and the one timeout policy of every language model behind HTTP."""
 
-import math
 import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpx
 
 from core.errors import ModelError
+from core.pauses import retry_after
 
 AGAIN = frozenset({429, 502, 503, 504})
 """HTTP statuses after which a request is sent again: a greedy completion may be asked for as often as one likes."""
@@ -166,7 +164,7 @@ class Line:
     def _refusal(self, response: httpx.Response, content: bytes) -> _Failure:
         status = response.status_code
         error = self._error(f"{self.shown} answered {status}{self._excerpt(content)}", _remedy(status))
-        after = _retry_after(response.headers.get("retry-after", ""))
+        after = retry_after(response.headers.get("retry-after", ""))
         return _Failure(error, again=status in AGAIN, silent=status in DOWN, after=after)
 
     def _excerpt(self, content: bytes) -> str:
@@ -189,16 +187,3 @@ def _remedy(status: int) -> str:
     if status >= 500:
         return "Look at the server's log, or run again later."
     return "The server does not accept this request; check TAMIZ_LLM__DIALECT and the server's version."
-
-
-def _retry_after(value: str) -> float:
-    """Seconds of a Retry-After header (a number or an HTTP date); 0 where there is none or it can't be read."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
-            return 0.0
-        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else 0.0

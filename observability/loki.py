@@ -1,18 +1,16 @@
 """Loki's push API over HTTP: what it takes, what it refuses for good, and how long to wait for it."""
 
-import math
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Self
 
 import httpx
 
 from core.errors import ShippingError
+from core.pauses import retry_after
 from observability.masking import mask_text
 
 PATH = "/loki/api/v1/push"
@@ -132,19 +130,6 @@ def parsed_address(url: str) -> httpx.URL:
 def shown_address(url: str) -> str:
     """The address without user and password. Raises ShippingError where it is none."""
     return str(parsed_address(url).copy_with(username=None, password=None, query=None, fragment=None)).rstrip("/")
-
-
-def retry_after(value: str) -> float:
-    """Seconds of a Retry-After header (a number or an HTTP date); 0 where there is none or it can't be read."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
-            return 0.0
-        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
 
 
 def _excerpt(response: httpx.Response) -> str:

@@ -19,12 +19,13 @@ import httpx
 from pydantic import ValidationError
 
 from core.errors import DeskError, RevisionConflict, RowError
+from core.pauses import retry_after
 from core.text import fold
 from core.ticket import Ticket
 from core.trail import Change, Comment
 from servicedesk.address import checked, headers, is_local
 from servicedesk.desk import DeskState, WriteResult
-from servicedesk.retry import RETRYABLE, Attempts, Policy, retry_after
+from servicedesk.retry import RETRYABLE, Attempts, Policy
 from servicedesk.wire import MARKER, WireComments, WirePage, WireTicket, WireTrail, decoded, problem
 
 REVISION = "revision"

@@ -1,12 +1,9 @@
 """The one retry policy and the one timeout policy of every service desk adapter."""
 
-import math
 import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 """HTTP statuses after which a repeatable request may be sent again."""
@@ -56,20 +53,3 @@ class Attempts:
             return False
         self._sleep(pause)
         return True
-
-
-def retry_after(value: str, *, today: datetime | None = None) -> float:
-    """Seconds of a Retry-After header (a number or an HTTP date); 0 where there is none or it can't be read."""
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = _until(value, today or datetime.now(UTC))
-    return max(0.0, seconds) if math.isfinite(seconds) else 0.0
-
-
-def _until(value: str, today: datetime) -> float:
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    return (moment.replace(tzinfo=moment.tzinfo or UTC) - today).total_seconds()

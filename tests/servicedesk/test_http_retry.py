@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from servicedesk.retry import Attempts, Policy, retry_after
+from core.pauses import retry_after
+from servicedesk.retry import Attempts, Policy
 
 
 @dataclass
