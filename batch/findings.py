@@ -28,12 +28,16 @@ SUSPECTS = 50
 
 @dataclass
 class Findings:
-    """What the phases share: the base as it is, what is known about it, and what they found so far."""
+    """What the phases share: the base as it is, what is known about it, and what they found so far.
+
+    `heard` lines of the archive have been acted on: none where the phase that does is left out.
+    """
 
     base: list[Exemplar]
     known: Known
     confirmed: frozenset[str]
     due: list[Entry] = field(default_factory=list)
+    heard: int = 0
     verdicts: list[Entry] = field(default_factory=list)
     changes: list[Entry] = field(default_factory=list)
     proposals: list[Entry] = field(default_factory=list)
@@ -64,7 +68,7 @@ def opened(house: House) -> Findings:
 
 def _decisions(house: House, state: Findings, at: datetime) -> dict[str, Any]:
     """What people approved or reverted since, and what a killed night filed but did not publish."""
-    state.due = state.known.owed({one.id for one in state.base})
+    state.due, state.heard = state.known.owed({one.id for one in state.base}), state.known.lines
     return {"due": len(state.due)}
 
 

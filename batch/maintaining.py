@@ -183,7 +183,7 @@ def _file(house: House, findings: Findings, outcome: _Outcome, at: datetime, pub
     changes = [entry for entry in outcome.applied if entry not in findings.verdicts]
     archive.file([*changes, *findings.proposals], name_of(at), at)
     publish()
-    archive.done(name_of(at), now(), outcome.version)
+    archive.done(name_of(at), now(), outcome.version, findings.heard)
     if not any(entry.reason == "closed" for entry in outcome.deferred):
         findings.collected()  # else the tickets that wait are collected again
 

@@ -5,13 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batch.files import save
 from batch.night import Night, folder_of, to_json
 from batch.night_words import spoken
 from batch.report_language import Language, Numbers
 from knowledge.archive import Entry
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 SHOWN = 60
 """Entries of a kind on the page; all of them are in the JSON."""
@@ -49,6 +52,7 @@ def as_html(night: Night, language: str) -> str:
 
     loader = FileSystemLoader(Path(__file__).with_name("templates"))
     environment = Environment(loader=loader, undefined=StrictUndefined, autoescape=True, trim_blocks=True)
+    environment.filters["code"] = _code
     chosen: Language = "es" if language == "es" else "en"
     return environment.get_template("night.html.jinja").render(w=Words(chosen), **_told(night, language))
 
@@ -70,7 +74,7 @@ def line(entry: Entry, language: str) -> Line:
     shown = text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"
     return Line(
         entry.id, spoken(entry.action, language), spoken(entry.reason, language, **values), one.source_id or one.id[:8], shown,
-        entry.values.get("changes", ""),
+        entry.values.get("changes", "").replace(" -> ", " → "),
     )  # fmt: skip
 
 
@@ -83,7 +87,7 @@ def outcome(night: Night, language: str) -> str:
     counts: dict[str, int] = {}
     for entry in night.applied:
         counts[entry.action] = counts.get(entry.action, 0) + 1
-    return ", ".join(f"{n} {spoken(action, language)}" for action, n in counts.items())
+    return ", ".join(f"{spoken(action, language)}: {n}" for action, n in counts.items())
 
 
 def figures(values: Mapping[str, Any]) -> str:
@@ -128,6 +132,14 @@ def _told(night: Night, language: str) -> dict[str, Any]:
 
 def _said(language: str, key: str, **values: object) -> str:
     return spoken(key, language, **values)
+
+
+def _code(text: str) -> "Markup":
+    """Our own words, with what stands between backticks as code."""
+    from markupsafe import Markup, escape
+
+    parts = enumerate(text.split("`"))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else escape(part) for i, part in parts)
 
 
 def _cell(text: str) -> str:

@@ -16,6 +16,7 @@ from batch.serving import is_loopback, serve_until_stopped
 from batch.settings import WebSettings
 from batch.signin import STALE, Door, add_door, refused, sent, visitor_of
 from batch.web_admin import add_admin
+from batch.web_nights import add_nights
 from core.errors import InputError, TamizError
 from observability.reviews import Review
 from review.accounts import FILE, Accounts, Role, User
@@ -76,6 +77,7 @@ def create_app(desk: ReviewDesk, language: str, door: Door) -> "FastAPI":
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     add_door(app, door, language)
     add_admin(app, door.accounts, language)
+    add_nights(app, desk.house.home, door, language)
 
     @app.exception_handler(TamizError)
     async def said(_: Request, error: TamizError) -> Response:

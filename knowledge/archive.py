@@ -6,6 +6,7 @@ An entry is filed before the index that contains it is published. So whether it 
 night that is killed in between is finished by the next one.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -84,12 +85,13 @@ class Said(_Line):
 
 
 class Done(_Line):
-    """A night ended: what was filed and said before it is in the index of this version, as far as it was to be."""
+    """A night ended: what it filed and the first `heard` lines are in the index of this version, as far as they were to be."""
 
     kind: Literal["done"] = "done"
     night: str
     at: AwareDatetime
     version: str
+    heard: int
 
 
 _line: TypeAdapter[Filed | Said | Done] = TypeAdapter(Annotated[Filed | Said | Done, Field(discriminator="kind")])
@@ -99,13 +101,15 @@ _line: TypeAdapter[Filed | Said | Done] = TypeAdapter(Annotated[Filed | Said | D
 class Known:
     """Everything that was filed, by entry, oldest first, and the last word on each.
 
-    `unsettled` are the entries that were filed, or of which somebody said something, since the last night that ended.
+    `unsettled` are the entries that were filed, or of which somebody said something, and no night that ended heard of it;
+    `lines` were read.
     """
 
     filed: Mapping[str, Filed]
     words: Mapping[str, Said]
     unsettled: frozenset[str] = frozenset()
     nights: Sequence[Done] = ()
+    lines: int = 0
 
     def wanted(self, entry: str) -> bool:
         """Whether it is to be in force: a change unless it was reverted, a proposal once it was approved."""
@@ -151,7 +155,7 @@ class Known:
 
 
 class Archive:
-    """The file under `home`. Reading takes no lock; whoever files holds the night's."""
+    """The file under `home`. Reading takes no lock; a night files and a person says at the same time, one after the other."""
 
     def __init__(self, home: Path) -> None:
         self.path = home / "archive" / "entries.jsonl"
@@ -161,7 +165,8 @@ class Archive:
         filed: dict[str, Filed] = {}
         words: dict[str, Said] = {}
         nights: list[Done] = []
-        unsettled: set[str] = set()
+        unsettled: dict[str, int] = {}
+        number = 0
         for number, text in enumerate(self._lines(), 1):
             try:
                 line = _line.validate_json(text)
@@ -171,14 +176,15 @@ class Archive:
                 ) from error
             if isinstance(line, Done):
                 nights.append(line)
-                unsettled.clear()
+                own = {i for i, one in filed.items() if one.night == line.night}
+                unsettled = {i: at for i, at in unsettled.items() if at > line.heard and not (i in own and i not in words)}
             elif isinstance(line, Filed):
                 filed.setdefault(line.entry.id, line)
-                unsettled.add(line.entry.id)
+                unsettled[line.entry.id] = number
             else:
                 words[line.entry] = line
-                unsettled.add(line.entry)
-        return Known(filed, words, frozenset(unsettled), nights)
+                unsettled[line.entry] = number
+        return Known(filed, words, frozenset(unsettled), nights, number)
 
     def file(self, entries: Iterable[Entry], night: str, at: datetime) -> None:
         """Durably add those that are not there yet."""
@@ -200,9 +206,9 @@ class Archive:
         self._append([Said(entry=found[0], word=word, who=who, at=at)])
         return known[found[0]]
 
-    def done(self, night: str, at: datetime, version: str) -> None:
-        """Note that a night ended with the index at `version`."""
-        self._append([Done(night=night, at=at, version=version)])
+    def done(self, night: str, at: datetime, version: str, heard: int) -> None:
+        """Note that a night that had read `heard` lines, and acted on them, ended with the index at `version`."""
+        self._append([Done(night=night, at=at, version=version, heard=heard)])
 
     def _lines(self) -> list[bytes]:
         try:
@@ -218,8 +224,8 @@ class Archive:
         with storage_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
-                if file.tell() > 0:
-                    _mend(self.path)
+                fcntl.flock(file, fcntl.LOCK_EX)  # or a person's word would take a night's half-written line for a killed one's
+                _mend(self.path)
                 file.write(b"".join(_line.dump_json(line) + b"\n" for line in lines))
                 file.flush()
                 os.fsync(file.fileno())

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 from core.errors import StorageError
 
 AuditWhat: TypeAlias = Literal[
-    "signed_in", "refused", "throttled", "signed_out", "added", "role", "password", "disabled", "enabled", "verdict"
+    "signed_in", "refused", "throttled", "signed_out", "added", "role", "password", "disabled", "enabled", "verdict", "night"
 ]
 _FORMAT = 1
 _SCHEMA = """

@@ -1,5 +1,6 @@
 """A small base with something to do for a night."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,19 +10,23 @@ from tests.batch.commands_examples import RESOLVED, TAXONOMY_FILE, rows_of, tami
 
 
 def small_home(folder: Path) -> Path:
-    """In `folder` a home of 110 resolved tickets: one was closed twice, another again under another category."""
+    """In `folder` a home of 110 resolved tickets, three of them closed again."""
     _write_taxonomy(folder / "taxonomy.yaml")
     rows = rows_of(RESOLVED)[:107]
-    long = [row for row in rows if len(row["description"].split()) > 25]
-    other = next(row["category"] for row in rows if row["category"] != long[1]["category"])
-    twice = [{**long[0], "id": "R-again"}, {**long[1], "id": "R-other", "category": other}, {**long[1], "id": "R-third"}]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TAMIZ_HOME", str(folder / "home"))
         patch.setenv("TAMIZ_TAXONOMY", str(folder / "taxonomy.yaml"))
-        for name, part in (("history.jsonl", rows), ("more.jsonl", twice)):
+        for name, part in (("history.jsonl", rows), ("more.jsonl", closed_again(rows, "category"))):
             result = tamiz("ingest", write_rows(folder / name, part))
             assert result.code == 0, result.err
     return folder
+
+
+def closed_again(rows: Sequence[dict[str, str]], field: str) -> list[dict[str, str]]:
+    """One ticket closed twice, and another again with its own label of a field and with another."""
+    long = [row for row in rows if len(row["description"].split()) > 25]
+    other = next(row[field] for row in rows if row[field] != long[1][field])
+    return [{**long[0], "id": "R-again"}, {**long[1], "id": "R-other", field: other}, {**long[1], "id": "R-third"}]
 
 
 def _write_taxonomy(path: Path) -> None:

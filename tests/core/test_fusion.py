@@ -153,7 +153,7 @@ def test_experts_that_agree_are_quoted(scores: NDArray[np.float64], temperature:
     np.testing.assert_allclose(cooled, normalise(said / temperature), atol=1e-9)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 1_000), st.permutations(range(4)))
 def test_the_fit_does_not_depend_on_the_order_of_labels(seed: int, labels: list[int]) -> None:
     rng = np.random.default_rng(seed)

@@ -1,7 +1,7 @@
 """A taxonomy to YAML and back."""
 
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.taxonomy import FieldSpec, Label, Priority, Rule, Taxonomy
@@ -31,7 +31,7 @@ NASTY = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(name=NASTY, field=NASTY, labels=st.lists(NASTY, min_size=2, max_size=3), word=NASTY, note=NASTY)
 def test_any_text_survives_the_yaml(name: str, field: str, labels: list[str], word: str, note: str) -> None:
     spec = FieldSpec(labels=tuple(Label(name=f"{i}{text}", definition={"no": word}) for i, text in enumerate(labels)))

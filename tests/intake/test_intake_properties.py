@@ -5,7 +5,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.ticket import CleanTicket, Ticket
@@ -72,7 +72,7 @@ TEXTS = st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=12)), max_s
 PERSONAL = st.sampled_from(
     ["marta.perez@albeniz.example", "ES91 2100 0418 4502 0005 1332", "4111 1111 1111 1111", "+34 600 555 012", "+353 21 555 0131"]
 )
-FREELY = settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow])
+FREELY = settings(max_examples=250)
 
 
 def clean(subject: str, body: str) -> CleanTicket:

@@ -100,7 +100,7 @@ def test_the_digest_is_of_what_was_decided_not_of_when() -> None:
     assert record.model_copy(update={"written": ()}).digest != record.digest
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(alphabet=st.characters(), max_size=60))
 def test_any_text_can_be_journalled(text: str) -> None:
     decision: Decision = example.with_text(text, f"{text}\x00\ud800")

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 
@@ -195,7 +195,7 @@ def test_the_output_has_the_mode_of_the_source(tmp_path: Path) -> None:
 CELLS = st.text(alphabet=st.characters(codec="utf-8"), max_size=12) | st.text(alphabet="\",;|\t\r\n '=a", max_size=8)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(
     rows=st.lists(st.tuples(CELLS, CELLS, CELLS), min_size=1, max_size=6),
     delimiter=st.sampled_from([",", ";", "\t", "|"]),

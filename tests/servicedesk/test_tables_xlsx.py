@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
@@ -181,14 +181,14 @@ def test_what_is_no_sound_workbook_says_so(tmp_path: Path, raw: bytes, message: 
 WHOLE = workbook(["id", "descripción", "creado"], *([n, f"texto {n}", datetime(2024, 1, 1)] for n in range(30)))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(length=st.integers(4, len(WHOLE) - 1))
 def test_a_truncated_workbook_is_damaged_wherever_it_is_cut(tmp_path: Path, length: int) -> None:
     with pytest.raises(InputError, match=r"is damaged.*export it again"):
         read(tmp_path, WHOLE[:length])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(place=st.integers(4, len(WHOLE) - 1), value=st.integers(0, 255))
 def test_an_altered_workbook_raises_nothing_but_an_input_error(tmp_path: Path, place: int, value: int) -> None:
     try:
@@ -198,7 +198,7 @@ def test_an_altered_workbook_raises_nothing_but_an_input_error(tmp_path: Path, p
     assert len(table.rows) + len(table.problems) == 30
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(data=st.data())
 def test_an_altered_part_raises_nothing_but_an_input_error(tmp_path: Path, data: st.DataObject) -> None:
     with zipfile.ZipFile(io.BytesIO(WHOLE)) as archive:

@@ -36,6 +36,7 @@ PHONE = {"width": 390, "height": 844}
 COLOURS = 128
 """Of a picture for the documents: enough for text, and a third of the bytes."""
 OpenPage = Callable[..., "Page"]
+Picture = Callable[["Page", str], None]
 
 
 @pytest.fixture(scope="session")
@@ -99,7 +100,7 @@ def site(decided: House, accounts: Accounts) -> Iterator[str]:
 
 
 @pytest.fixture
-def picture() -> Callable[["Page", str], None]:
+def picture() -> Picture:
     """Takes a picture for the documents, where the environment says into which folder: SCREENSHOTS=docs/images."""
     folder = os.environ.get("SCREENSHOTS", "")
 
