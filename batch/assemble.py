@@ -1,4 +1,4 @@
-"""The wiring: from settings to parts. The only file that knows every implementation."""
+"""The wiring: the parts of one home, from its settings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from backup.placing import finish_restore
 from batch.corrected import Corrections
-from batch.settings import LanguageSettings, Settings
-from core.errors import FitError, InputError, SettingsError, TaxonomyError
+from batch.models import SHIPPED_TEMPLATE, make_embedder, make_language_model
+from batch.operator_files import read_context, read_glossary, read_taxonomy
+from batch.settings import Settings
+from core.errors import FitError, SettingsError
 from core.pipeline import Author, Pipeline, Rephraser, Reviewer
 from core.retrieval import Search, retrieve
 from core.taxonomy import Taxonomy
@@ -19,7 +21,7 @@ from intake import Intake, load_key
 from intake.worth import refuse
 from knowledge.base import KnowledgeBase, shelf_at
 from knowledge.cache import CachedEmbedder, Encoder
-from knowledge.embedder import PACKAGED_ADAPTER, Embedder
+from knowledge.embedder import Embedder
 from knowledge.stores import Shelf
 from observability.records import Versions
 
@@ -32,11 +34,6 @@ if TYPE_CHECKING:
     from llm.rephraser import LanguageRephraser
     from llm.reviewer import LanguageReviewer
 
-SHIPPED = "shipped"
-"""The language model that comes with the project, as settings name it."""
-SHIPPED_TEMPLATE = "compact.v3"
-SHIPPED_BUDGET = 620
-"""Tokens of a prompt that the shipped model was trained on."""
 EXAMPLES = Path(__file__).resolve().parent.parent / "mocks" / "examples"
 Progress = Callable[[str], None]
 
@@ -305,105 +302,3 @@ def open_house(settings: Settings, *, own: bool = False) -> House:
         finish_restore(home)
     mine = own or settings.desk.url or settings.knowledge.url or (settings.home / "kb").exists()
     return House(settings, settings.home) if mine else House(settings, settings.home / "demo", demo=True)
-
-
-def make_embedder(settings: Settings) -> Embedder:
-    """The settings' embedder."""
-    chosen = settings.embedder
-    adapter = None
-    if chosen.adapter:
-        adapter = PACKAGED_ADAPTER if chosen.adapter == "packaged" else Path(chosen.adapter).expanduser()
-    return Embedder(chosen.model, precision=chosen.precision, batch_size=chosen.batch_size, adapter=adapter)
-
-
-def make_language_model(chosen: LanguageSettings, home: Path, task: str = "triage") -> "LanguageModel | None":
-    """The settings' language model: behind a server where there is a url, else on this machine with what was promoted for it.
-
-    Raises:
-        ModelError: what was promoted is missing or has been changed.
-    """
-    if chosen.model == "none":
-        return None
-    shipped = chosen.model == SHIPPED and not chosen.url
-    template = SHIPPED_TEMPLATE if shipped else chosen.template
-    budget = min(chosen.budget, SHIPPED_BUDGET) if shipped else chosen.budget
-    if chosen.url:
-        from llm.server import ServerModel
-
-        return ServerModel(
-            chosen.url,
-            chosen.model,
-            chosen.dialect,
-            chosen.key_variable,
-            budget=budget,
-            template=template,
-            concurrency=chosen.concurrency,
-            timeout_s=chosen.timeout_s,
-        )
-    from llm.champion import base_source, read_champion
-    from llm.checkpoint import Checkpoint
-    from llm.local import LocalModel
-
-    champion = None if chosen.adapter else read_champion(home, task)
-    if champion and champion.base == chosen.model and champion.revision == chosen.revision:
-        template, budget, checkpoint = champion.template, champion.budget, champion.checkpoint(home)
-    else:
-        adapter = Path(chosen.adapter) if chosen.adapter else None
-        checkpoint = Checkpoint(base_source(chosen.model), chosen.revision, adapter, chosen.precision)
-    return LocalModel(checkpoint, template=template, budget=budget, batch_size=chosen.batch_size)
-
-
-def read_context(path: Path | None) -> str:
-    """The operator's own words for the model, or nothing."""
-    if path is None:
-        return ""
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"The context {path} can't be read ({error}).", remedy="Name a text file in TAMIZ_LLM__CONTEXT."
-        ) from error
-
-
-def read_glossary(path: Path | None) -> dict[str, str]:
-    """What the operator says of single labels: a YAML file of `label: words`, or nothing.
-
-    Raises:
-        InputError: it can't be read, or is no such file.
-    """
-    import yaml
-    from pydantic import TypeAdapter, ValidationError
-
-    if path is None:
-        return {}
-    try:
-        return TypeAdapter(dict[str, str]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-        raise InputError(
-            f"The glossary {path} can't be read ({str(error).splitlines()[0]}).",
-            remedy="Name a YAML file with a line `label: words` for each label in TAMIZ_LLM__GLOSSARY.",
-        ) from error
-
-
-def read_taxonomy(path: Path) -> Taxonomy:
-    """Read a taxonomy file.
-
-    Raises:
-        TaxonomyError: it is missing, no YAML, or contradicts itself; every contradiction is named.
-    """
-    import yaml
-    from pydantic import ValidationError
-
-    try:
-        return Taxonomy.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise TaxonomyError(
-            f"There is no taxonomy {path}.", remedy=f"Make one with `python -m batch taxonomy infer HISTORY > {path}`."
-        ) from error
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'taxonomy'}: {e['msg']}" for e in error.errors()[:20])
-        raise TaxonomyError(f"The taxonomy {path} can't be used: {faults}.", remedy="Correct it and check it again.") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TaxonomyError(
-            f"The taxonomy {path} can't be read ({error}).", remedy="Correct the file and check it again."
-        ) from error

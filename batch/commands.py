@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from batch import console
-from batch.assemble import EXAMPLES, House, make_embedder, read_taxonomy
+from batch.assemble import EXAMPLES, House
+from batch.models import make_embedder
+from batch.operator_files import read_taxonomy
 from batch.settings import Settings, describe, load_settings
 from core.errors import TaxonomyError
 from core.ticket import CleanTicket, Ticket

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch import console
-from batch.assemble import House, read_context
+from batch.assemble import House
 from batch.commands import prepare
+from batch.operator_files import read_context
 from core.errors import SettingsError
 from core.ticket import CleanTicket, Ticket
 from core.triage import Draft

@@ -71,17 +71,34 @@ def make_door(accounts: Accounts, web: WebSettings, name: str, host: str) -> Doo
 def create_app(desk: ReviewDesk, language: str, door: Door) -> "FastAPI":
     """The pages over one home; `language` is what they speak until the reader chooses another."""
     from fastapi import FastAPI, Request
-    from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
-    from starlette.concurrency import run_in_threadpool
+    from fastapi.responses import PlainTextResponse, Response
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     add_door(app, door, language)
     add_admin(app, door.accounts, language)
     add_nights(app, desk.house.home, door, language)
+    _add_looking(app, desk, language)
+    _add_judging(app, desk, door, language)
 
     @app.exception_handler(TamizError)
     async def said(_: Request, error: TamizError) -> Response:
         return PlainTextResponse(f"{error.message} {error.remedy}", status_code=503)
+
+    @app.get("/review.js")
+    def script() -> Response:
+        return Response((TEMPLATES / "review.js").read_text(encoding="utf-8"), media_type="text/javascript")
+
+    @app.get("/healthz")
+    def healthy() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return app
+
+
+def _add_looking(app: "FastAPI", desk: ReviewDesk, language: str) -> None:
+    """The queue and a ticket."""
+    from fastapi import Request
+    from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
     @app.get("/")
     def queue(request: Request) -> Response:
@@ -99,6 +116,13 @@ def create_app(desk: ReviewDesk, language: str, door: Door) -> "FastAPI":
         if (review := _found(desk, ticket)) is None:
             return PlainTextResponse(f"No run has decided on a ticket {ticket!r}.", status_code=404)
         return HTMLResponse(_ticket(desk, review, asked, request, ""))
+
+
+def _add_judging(app: "FastAPI", desk: ReviewDesk, door: Door, language: str) -> None:
+    """What the buttons of a ticket do."""
+    from fastapi import Request
+    from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+    from starlette.concurrency import run_in_threadpool
 
     @app.post("/tickets/{ticket:path}/{action}")
     async def judge(ticket: str, action: str, request: Request) -> Response:
@@ -122,16 +146,6 @@ def create_app(desk: ReviewDesk, language: str, door: Door) -> "FastAPI":
         after = next((r.decision.ticket_id for r in left if r.decision.ticket_id != ticket), "")
         query = asked.query(done=ticket, **said)
         return RedirectResponse(f"/tickets/{quote(after, safe='')}?{query}" if after else f"/?{query}", status_code=303)
-
-    @app.get("/review.js")
-    def script() -> Response:
-        return Response((TEMPLATES / "review.js").read_text(encoding="utf-8"), media_type="text/javascript")
-
-    @app.get("/healthz")
-    def healthy() -> dict[str, str]:
-        return {"status": "ok"}
-
-    return app
 
 
 @dataclass(frozen=True, slots=True)

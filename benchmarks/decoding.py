@@ -18,8 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from batch.assemble import EXAMPLES, SHIPPED_BUDGET, SHIPPED_TEMPLATE, House
+from batch.assemble import EXAMPLES, House
 from batch.commands import ingest_file
+from batch.models import SHIPPED_BUDGET, SHIPPED_TEMPLATE
 from batch.settings import Settings
 from core.ticket import Ticket
 from experts.vote import label_priors

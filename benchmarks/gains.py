@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from batch.assemble import SHIPPED_BUDGET, SHIPPED_TEMPLATE, make_pipeline
+from batch.assemble import make_pipeline
 from batch.commands import EVALUATION_KEY
 from batch.evaluation import Plan, decide_all, read_history, read_test
+from batch.models import SHIPPED_BUDGET, SHIPPED_TEMPLATE
 from batch.scoring import proposal_of, score_critic, score_field
 from batch.settings import Settings
 from core import metrics

@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
-from batch.assemble import SHIPPED_TEMPLATE
 from batch.commands import EVALUATION_KEY
+from batch.models import SHIPPED_TEMPLATE
 from core.metrics import wilson_interval
 from core.taxonomy import Taxonomy
 from core.ticket import CleanTicket, Neighbor, Ticket

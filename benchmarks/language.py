@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from batch.assemble import SHIPPED_BUDGET, SHIPPED_TEMPLATE
 from batch.commands import EVALUATION_KEY
 from batch.evaluation import Plan, read_history, read_test
+from batch.models import SHIPPED_BUDGET, SHIPPED_TEMPLATE
 from core.metrics import mcnemar_p, wilson_interval
 from core.summary import grounded
 from core.ticket import Evidence

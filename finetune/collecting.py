@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from batch.assemble import SHIPPED_BUDGET, SHIPPED_TEMPLATE, House
+from batch.assemble import House
 from batch.commands import prepare
+from batch.models import SHIPPED_BUDGET, SHIPPED_TEMPLATE
 from core.errors import InputError, SettingsError
 from core.ticket import Evidence, Vectors
 from finetune.dataset import Card, counts, data_digest, write_card, write_lessons

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from batch.assemble import SHIPPED_BUDGET, SHIPPED_TEMPLATE
+from batch.models import SHIPPED_BUDGET, SHIPPED_TEMPLATE
 from llm.champion import SHIPPED, base_source
 from llm.checkpoint import Checkpoint
 from llm.local import LocalModel
