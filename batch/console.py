@@ -89,7 +89,7 @@ def counted(label: str) -> Iterator[Any]:
 
 
 def show_decisions(report: Mapping[str, Any], language: str) -> None:
-    """A row a ticket: its fields with confidence and mode, the evidence, or why a person gets it."""
+    """A row a ticket: its summary, its fields with confidence and mode, the evidence, or why a person gets it."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -98,7 +98,7 @@ def show_decisions(report: Mapping[str, Any], language: str) -> None:
     table.add_column("ticket", no_wrap=True)
     table.add_column("decision", no_wrap=True)
     table.add_column("score", justify="right")
-    table.add_column("fields (● filled in, ○ suggested)", ratio=5)
+    table.add_column("summary, fields (● filled in, ○ suggested)", ratio=5)
     table.add_column("evidence", ratio=1, min_width=SHORT_ID)
     table.add_column("why a person", ratio=3)
     for ticket in report["tickets"]:
@@ -107,7 +107,7 @@ def show_decisions(report: Mapping[str, Any], language: str) -> None:
             Text(printable(ticket["id"])),
             Text(ticket["outcome"], COLOURS[ticket["outcome"]]),
             score,
-            Text(_fields(ticket["fields"])),
+            Text("\n".join(filter(None, (printable(ticket["summary"]), _fields(ticket["fields"]))))),
             Text(_evidence(ticket["fields"])),
             Text(printable("; ".join(cause[language] for cause in ticket["causes"][:2]))),
         )

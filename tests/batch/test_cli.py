@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from batch import console
 from mocks.faults import FaultRule, Faults
 from observability.journal import Journal
-from tests.batch.commands_examples import OPEN, Desk, copy_home, rows_of, running_desk, some_open, tamiz, write_rows
+from tests.batch.commands_examples import OPEN, Desk, copy_home, decisions, rows_of, running_desk, some_open, tamiz, write_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAVY = {"torch", "transformers", "sklearn", "scipy", "numpy", "qdrant_edge", "httpx", "fastapi", "matplotlib", "openpyxl"}
@@ -125,9 +126,15 @@ def test_without_a_command_the_bundled_desk_is_run_and_a_second_time_nothing_is_
     assert not (blank / "kb").exists(), "the demo's data are apart from the user's"
 
 
-def test_the_table_shows_fields_evidence_and_why_a_person(home: Path, tmp_path: Path) -> None:
+def test_the_table_shows_summary_fields_evidence_and_why_a_person(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console, "PIPED_WIDTH", 600)  # so that nothing is broken into lines
     result = tamiz("run", write_rows(tmp_path / "open.jsonl", rows_of(OPEN)[:12]))
     shown = " ".join(result.out.split())
+    told = [decision.summary for decision in decisions(home) if decision.summary]
+    assert len(told) > 5
+    assert [summary for summary in told if " ".join(summary.split()) not in shown] == []
     assert "the ticket is empty" in shown
     assert "under 65" in shown
     assert "●" in shown
