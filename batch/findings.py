@@ -1,12 +1,13 @@
 """What a night finds out before it changes anything: each phase reads, and adds to what the night knows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from batch.assemble import House
 from batch.night import Gap, Phase
+from core.taxonomy import Taxonomy
 from core.ticket import Exemplar, Vectors
 from experts.audit import Suspect, suspects
 from experts.emerging import Emerging, Sighting
@@ -113,7 +114,7 @@ def _duplicates(house: House, state: Findings, at: datetime) -> dict[str, Any]:
 
 
 def _contradictions(house: House, state: Findings, at: datetime) -> dict[str, Any]:
-    found = contradictions(state.base, state.confirmed)
+    found = lawful(house.taxonomy, contradictions(state.base, state.confirmed))
     state.proposals += found
     return {"contradictions": len(found)}
 
@@ -125,11 +126,14 @@ def _audit(house: House, state: Findings, at: datetime) -> dict[str, Any]:
     for one in suspects(house.taxonomy, exemplars, fitted.held_out):
         if one.exemplar.id not in state.confirmed:
             found.setdefault(one.exemplar.id, []).append(one)
-    proposed = [
-        entry for entry in map(_likelier, found.values()) if not house.taxonomy.violations(entry.new.labels if entry.new else {})
-    ]
-    state.proposals += proposed[:SUSPECTS]
-    return {"suspects": len(found), "proposed": len(proposed[:SUSPECTS])}
+    proposed = lawful(house.taxonomy, map(_likelier, found.values()))[:SUSPECTS]
+    state.proposals += proposed
+    return {"suspects": len(found), "proposed": len(proposed)}
+
+
+def lawful(taxonomy: Taxonomy, proposals: Iterable[Entry]) -> list[Entry]:
+    """The proposals whose labels go together: where only one of two fields is doubted, the taxonomy may not allow the pair."""
+    return [entry for entry in proposals if entry.new is None or not taxonomy.violations(entry.new.labels)]
 
 
 def _likelier(doubts: Sequence[Suspect]) -> Entry:
