@@ -13,7 +13,7 @@ from batch.models import SHIPPED_TEMPLATE, make_embedder, make_language_model
 from batch.operator_files import read_context, read_glossary, read_taxonomy
 from batch.settings import Settings
 from core.errors import FitError, SettingsError
-from core.pipeline import Author, Pipeline, Rephraser, Reviewer
+from core.pipeline import Author, Pipeline, Rephraser, Reviewer, Summarizer
 from core.retrieval import Search, retrieve
 from core.taxonomy import Taxonomy
 from experts.fitted import Fitted
@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from llm.base import LanguageModel
     from llm.rephraser import LanguageRephraser
     from llm.reviewer import LanguageReviewer
+    from llm.summarizer import LanguageSummarizer
 
+OPENED = ("knowledge", "language_model", "language_summarizer", "language_critic")
+"""The parts that something has to let go of."""
 EXAMPLES = Path(__file__).resolve().parent.parent / "mocks" / "examples"
 Progress = Callable[[str], None]
 
@@ -59,7 +62,7 @@ class House:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Let go of the index, since an embedded one serves one command at a time, and of connections to model servers."""
         made = vars(self)
-        for part in filter(None, (made.get("knowledge"), made.get("language_model"), made.get("language_critic"))):
+        for part in filter(None, (made.get(name) for name in OPENED)):
             part.close()
 
     @cached_property
@@ -139,16 +142,37 @@ class House:
             exemplars=chosen.exemplars,
             context=read_context(chosen.context),
             glossary=read_glossary(chosen.glossary),
+            summaries=self.settings.llm_summary.model == "llm",
         )
 
-    def reviewer(self, priors: "Mapping[str, NDArray[np.float64]]") -> "LanguageReviewer | None":
-        """The language model as a critic."""
+    @cached_property
+    def language_summarizer(self) -> "LanguageModel | None":
+        """The language model that writes nothing but summaries; None where the triage's own does, or none."""
+        chosen = self.settings.llm_summary
+        return None if chosen.model == "llm" else make_language_model(chosen, self.home, "summary")
+
+    @cached_property
+    def summarizer(self) -> "LanguageSummarizer | None":
+        """That model as the pipeline asks it."""
+        if self.language_summarizer is None:
+            return None
+        from llm.summarizer import LanguageSummarizer
+
+        model = _larger(self.language_summarizer, "A model that only summarises", 'llm_summary.model = "llm"')
+        key, context = load_key(self.home / "redaction.key"), read_context(self.settings.llm_summary.context)
+        return LanguageSummarizer(model, self.taxonomy, key, context)
+
+    def reviewer(self, priors: "Mapping[str, NDArray[np.float64]]", *, writes: bool = False) -> "LanguageReviewer | None":
+        """The language model as a critic; `writes`: also its reasons, which a fit has no use for."""
         if self.language_critic is None:
             return None
         from llm.reviewer import LanguageReviewer
 
         chosen, key = self.settings.llm_critic, load_key(self.home / "redaction.key")
-        return LanguageReviewer(self.language_critic, self.taxonomy, priors, key, chosen.options, chosen.exemplars)
+        if chosen.reasons:
+            _larger(self.language_critic, "A critic that says why", "llm_critic.reasons = false")
+        asked = (priors, key, chosen.options, chosen.exemplars, chosen.reasons, writes)
+        return LanguageReviewer(self.language_critic, self.taxonomy, *asked)
 
     @cached_property
     def rephraser(self) -> "LanguageRephraser | None":
@@ -157,13 +181,9 @@ class House:
             return None
         from llm.rephraser import LanguageRephraser
 
-        if self.language_model is None or self.language_model.template == SHIPPED_TEMPLATE:
-            raise SettingsError(
-                "Searching in other words needs a larger language model than the shipped one.",
-                remedy="Name one in tamiz.toml under [llm], or set TAMIZ_KNOWLEDGE__REPHRASE=false.",
-            )
+        model = _larger(self.language_model, "Searching in other words", "knowledge.rephrase = false")
         key, context = load_key(self.home / "redaction.key"), read_context(self.settings.llm.context)
-        return LanguageRephraser(self.language_model, self.taxonomy, key, context)
+        return LanguageRephraser(model, self.taxonomy, key, context)
 
     @property
     def models(self) -> str:
@@ -237,9 +257,9 @@ class House:
     def pipeline(self, fitted: Fitted) -> Pipeline:
         """Everything wired together."""
         author = self.author(fitted.vote.priors)
-        reviewer = self.reviewer(fitted.vote.priors) if fitted.critic.reviewed else None
+        reviewer = self.reviewer(fitted.vote.priors, writes=True) if fitted.critic.reviewed else None
         parts = (self.taxonomy, self.intake, self.embedder, self._found_and_said, fitted, self.settings)
-        return make_pipeline(*parts, self.rephraser, author, reviewer)
+        return make_pipeline(*parts, self.rephraser, self.summarizer, author, reviewer)
 
     def versions(self) -> Versions:
         """The versions of everything that a decision depends on."""
@@ -269,6 +289,7 @@ def make_pipeline(
     fitted: Fitted,
     settings: Settings,
     rephraser: Rephraser | None = None,
+    summarizer: Summarizer | None = None,
     author: Author | None = None,
     reviewer: Reviewer | None = None,
 ) -> Pipeline:
@@ -287,12 +308,23 @@ def make_pipeline(
         thresholds=fitted.thresholds,
         critic=replace(fitted.critic, approve_at=approve_at),
         rephraser=rephraser,
+        summarizer=summarizer,
         author=author,
         reviewer=reviewer,
         k=fitted.k,
         approve_at=approve_at,
         max_revisions=settings.critic.max_revisions,
     )
+
+
+def _larger(model: "LanguageModel | None", what: str, otherwise: str) -> "LanguageModel":
+    """The model, unless it is the shipped one or its like: they were not trained on this."""
+    if model is None or model.template == SHIPPED_TEMPLATE:
+        raise SettingsError(
+            f"{what} needs a larger language model than the shipped one.",
+            remedy=f"Name one in tamiz.toml, or set {otherwise} there.",
+        )
+    return model
 
 
 def open_house(settings: Settings, *, own: bool = False) -> House:

@@ -246,6 +246,7 @@ NAMES: Mapping[str, Mapping[str, tuple[str, str]]] = {  # family -> code -> (Spa
         "clean": ("limpiar", "clean"),
         "embed": ("codificar", "embed"),
         "rephrase": ("reformular", "rephrase"),
+        "summarize": ("resumir", "summarize"),
         "retrieve": ("buscar", "retrieve"),
         "experts": ("expertos", "experts"),
         "language": ("modelo de lenguaje", "language model"),

@@ -89,10 +89,17 @@ class LanguageSettings(_Section):
     timeout_s: float = Field(60.0, gt=0.0, description="seconds that the server may take for an answer")
 
 
+class LanguageSummarySettings(LanguageSettings):
+    """The language model that writes the summaries."""
+
+    model: str = Field("llm", description="llm: the one of [llm], in its answer; none: an extract; else a larger model's name")
+
+
 class LanguageCriticSettings(LanguageSettings):
     """The language model that judges a triage; it is asked only where the fit found that it helps."""
 
     model: str = Field("none", description="none; llm: the one of [llm]; shipped; a folder or hub name; a server's model")
+    reasons: bool = Field(False, description="it also writes why, in a line; for a larger model than the shipped")
 
 
 class CriticSettings(_Section):
@@ -156,6 +163,7 @@ class Settings(BaseSettings):
     knowledge: KnowledgeSettings = KnowledgeSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     llm: LanguageSettings = LanguageSettings()
+    llm_summary: LanguageSummarySettings = LanguageSummarySettings()
     llm_critic: LanguageCriticSettings = LanguageCriticSettings()
     critic: CriticSettings = CriticSettings()
     run: RunSettings = RunSettings()

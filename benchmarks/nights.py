@@ -37,6 +37,8 @@ from observability.reviews import Review
 from review.queue import ordered
 
 VERSIONS = Versions(tamiz="", python="", taxonomy="", taxonomy_digest="", knowledge="", embedder="", fit="")
+Figures: TypeAlias = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Of each order, a row a night."""
 Choose: TypeAlias = Callable[[list[Review], int], list[str]]
 """From what waits and the number of a night to the ids of the tickets in order."""
 
@@ -53,10 +55,10 @@ def main() -> None:
     parser.add_argument("--answers", type=int, default=40, help="of which the reviewer answers so many")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--chart", type=Path, help="also draw the curves there (.png or .svg)")
-    parser.add_argument("--drawn", type=Path, help="only draw the chart, of an earlier run's figures")
+    parser.add_argument("--drawn", type=Path, nargs="+", help="only draw the chart, of the figures of earlier runs")
     chosen = parser.parse_args()
     if chosen.drawn:
-        draw(json.loads(chosen.drawn.read_text(encoding="utf-8")), chosen.chart)
+        draw([json.loads(path.read_text(encoding="utf-8")) for path in chosen.drawn], chosen.chart)
         return
     plan = Plan(chosen.kb, chosen.test, tuple(chosen.fields.split(",")), {})
     with tempfile.TemporaryDirectory(prefix="tamiz-nights-") as home:
@@ -71,25 +73,25 @@ def main() -> None:
         result = {name: _nights(world, name, stream, choose, chosen) for name, choose in orders.items()}
     sys.stdout.write(json.dumps(result, indent=1) + "\n")
     if chosen.chart:
-        draw(result, chosen.chart)
+        draw([result], chosen.chart)
 
 
-def draw(result: Mapping[str, Sequence[Mapping[str, Any]]], file: Path) -> None:
-    """Accuracy with its interval, and coverage at precision .95, by night; a line for each order."""
+def draw(runs: Sequence[Figures], file: Path) -> None:
+    """Accuracy, and coverage at precision .95, by night; for each order the mean of the runs in the band of all of them."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.0, 3.6), layout="constrained")
     accuracy, coverage = figure.subplots(1, 2)
-    for (name, rows), colour in zip(sorted(result.items()), ("#2563a8", "#8a8a8a", "#c2571a"), strict=False):
-        nights = [row["night"] for row in rows]
-        accuracy.plot(nights, [row["accuracy"] for row in rows], color=colour, label=name)
-        low, high = zip(*(row["accuracy_ci"] for row in rows), strict=True)
-        accuracy.fill_between(nights, low, high, color=colour, alpha=0.10, linewidth=0)
-        coverage.plot(nights, [row["coverage_at_.95"] for row in rows], color=colour, label=name)
-    for axes, title in ((accuracy, "accuracy (95 % interval)"), (coverage, "coverage at precision .95")):
+    for name, colour in zip(sorted(runs[0]), ("#2563a8", "#8a8a8a", "#c2571a"), strict=False):
+        nights = [row["night"] for row in runs[0][name]]
+        for axes, figured in ((accuracy, "accuracy"), (coverage, "coverage_at_.95")):
+            each = np.array([[row[figured] for row in run[name]] for run in runs])
+            axes.plot(nights, each.mean(axis=0), color=colour, label=name)
+            axes.fill_between(nights, each.min(axis=0), each.max(axis=0), color=colour, alpha=0.12, linewidth=0)
+    for axes, title in ((accuracy, "accuracy"), (coverage, "coverage at precision .95")):
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("night: 40 answers each", fontsize=9)
-        axes.set_xticks(range(0, len(next(iter(result.values()))), 5))
+        axes.set_xticks(range(0, len(nights), 5))
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     coverage.legend(frameon=False, fontsize=9)

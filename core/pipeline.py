@@ -25,6 +25,7 @@ from core.triage import (
     Reason,
     Review,
     Suggested,
+    Summarized,
     Triage,
     Verdict,
 )
@@ -46,6 +47,14 @@ class Rephraser(Protocol):
 
     def rephrase(self, tickets: Sequence[CleanTicket]) -> Sequence[Rephrased]:
         """One query a ticket, in order. What can't be read of the model's answer raises."""
+        ...
+
+
+class Summarizer(Protocol):
+    """A language model that says in a line what a ticket is about."""
+
+    def summarize(self, tickets: Sequence[CleanTicket]) -> Sequence[Summarized]:
+        """One summary a ticket, in order. What can't be read of its answer raises."""
         ...
 
 
@@ -85,7 +94,10 @@ class Critic(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Everything a batch needs, wired by whoever runs it. `k` neighbours; the critic approves at `approve_at` of 100."""
+    """Everything a batch needs, wired by whoever runs it. `k` neighbours; the critic approves at `approve_at` of 100.
+
+    Without a `summarizer` the author's drafts have the summaries, or nobody has.
+    """
 
     taxonomy: Taxonomy
     clean: Callable[[Ticket], CleanTicket]
@@ -97,6 +109,7 @@ class Pipeline:
     thresholds: Mapping[str, Threshold]
     critic: Critic
     rephraser: Rephraser | None = None
+    summarizer: Summarizer | None = None
     author: Author | None = None
     reviewer: Reviewer | None = None
     k: int = 30
@@ -130,6 +143,7 @@ class Pipeline:
             vectors = self.encode([ticket.text for ticket in cleaned])
         told = self._rephrased([cleaned[i] for i in pending], clock)
         rephrased = dict(zip(pending, told, strict=False))
+        summarized = dict(zip(pending, self._summarized([cleaned[i] for i in pending], clock), strict=False))
         avoid: list[frozenset[str]] = [frozenset()] * len(tickets)
         for attempt in range(self.max_revisions + 1):
             if not pending:
@@ -140,14 +154,18 @@ class Pipeline:
                 unwanted = [avoid[i] for i in pending]
                 neighbors = retrieve(self.search, self.encode, batch, vectors[pending], self.k, unwanted, queries)
             evidence = Evidence(batch, vectors[pending], neighbors)
-            decisions |= dict(zip(pending, self._judge(evidence, attempt, clock), strict=True))
+            lines = [summarized[i].text for i in pending if summarized]
+            decisions |= dict(zip(pending, self._judge(evidence, attempt, clock, lines), strict=True))
             advised = {i: _advised(decisions[i]) - avoid[i] for i in pending}
             avoid = [ids | advised.get(i, frozenset()) for i, ids in enumerate(avoid)]
             pending = [i for i in pending if advised[i]]
         shares = clock.shares(len(tickets))
-        asked = {i: (one.generation,) for i, one in rephrased.items()}
         return [
-            replace(decision, seconds=shares, generations=(*asked.get(i, ()), *decision.generations))
+            replace(
+                decision,
+                seconds=shares,
+                generations=(*(said[i].generation for said in (rephrased, summarized) if i in said), *decision.generations),
+            )
             for i, decision in sorted(decisions.items())
         ]
 
@@ -157,7 +175,13 @@ class Pipeline:
         with clock("rephrase"):
             return self.rephraser.rephrase(tickets)
 
-    def _judge(self, evidence: Evidence, attempt: int, clock: Clock) -> list[Decision]:
+    def _summarized(self, tickets: Sequence[CleanTicket], clock: Clock) -> Sequence[Summarized]:
+        if self.summarizer is None:
+            return ()
+        with clock("summarize"):
+            return self.summarizer.summarize(tickets)
+
+    def _judge(self, evidence: Evidence, attempt: int, clock: Clock, summaries: Sequence[str]) -> list[Decision]:
         """One attempt at a batch: opinions, fusion, verdict, gate."""
         with clock("experts"):
             opinions: dict[str, Mapping[str, LogProbs]] = {expert.name: expert.log_probs(evidence) for expert in self.experts}
@@ -168,7 +192,7 @@ class Pipeline:
                 opinions[self.author.name] = stacked(drafts)
         with clock("fuse"):
             fused = fuse(self.fusion, opinions)
-            triages = propose(self.taxonomy, evidence, fused, attempt, [draft.summary for draft in drafts])
+            triages = propose(self.taxonomy, evidence, fused, attempt, summaries or [draft.summary for draft in drafts])
         reviews: Sequence[Review] = ()
         if self.reviewer is not None:
             with clock("review"):

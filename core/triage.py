@@ -64,6 +64,14 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
+class Summarized:
+    """What a language model says of one ticket in a line, and what it read for that."""
+
+    text: str
+    generation: Generation
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A language model's triage of one ticket: field -> log-probabilities (labels of the field,), and a one-line summary."""
 

@@ -56,6 +56,7 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "en": "it contains instructions to the system, which were cut",
         "es": "contiene instrucciones al sistema, que se quitaron",
     },
+    "critic_says": {"en": "the critic's words: {words}", "es": "en palabras del crítico: {words}"},
     "likely_right": {"en": "experts and past tickets agree", "es": "los expertos y los casos pasados coinciden"},
     # why nothing is proposed to be done
     "no_precedent": {"en": "no past ticket is near enough to say what to do", "es": "ningún caso pasado es lo bastante parecido"},

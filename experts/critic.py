@@ -5,7 +5,7 @@ does not doubt, the probability that all of them are right. That probability is 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,10 +86,12 @@ class StatisticalCritic:
         if reviews:
             right = joined(self.reviewed, right, reviews)
         score = 100.0 * self.whole.probability(whole_features(right))
-        return [
+        verdicts = [
             self._verdict(evidence, opinions, row, triage, {f: float(p[row]) for f, p in right.items()}, float(score[row]))
             for row, triage in enumerate(triages)
         ]
+        words = [review.reason for review in reviews] or [""] * len(triages)
+        return [told(verdict, said) for verdict, said in zip(verdicts, words, strict=True)]
 
     def field_probabilities(
         self, evidence: Evidence, opinions: Opinions, fused: Mapping[str, LogProbs], triages: Sequence[Triage]
@@ -122,6 +124,11 @@ class StatisticalCritic:
         if not reasons and not rejected:
             reasons.append(Reason("likely_right"))
         return Verdict(score, tuple(reasons), doubts, avoid, tuple(advice))
+
+
+def told(verdict: Verdict, words: str) -> Verdict:
+    """With what the language model says of it in a line, if it says anything."""
+    return replace(verdict, reasons=(*verdict.reasons, Reason("critic_says", {"words": words}))) if words else verdict
 
 
 def joined(models: Mapping[str, Logistic], right: Mapping[str, Floats], reviews: Sequence[Review]) -> dict[str, Floats]:

@@ -30,6 +30,7 @@ class LanguageAuthor:
         options: labels offered for each field.
         exemplars: neighbours shown.
         context, glossary: the operator's own words, about everything and about single labels.
+        summaries: whether it writes them; its prompt is the same without.
     """
 
     model: LanguageModel
@@ -40,6 +41,7 @@ class LanguageAuthor:
     exemplars: int = 6
     context: str = ""
     glossary: Mapping[str, str] = field(default_factory=dict)
+    summaries: bool = True
     progress: Callable[[int], None] | None = None
 
     @property
@@ -53,7 +55,8 @@ class LanguageAuthor:
             ModelError: the model fails, or what it says can't be read.
             SettingsError: a prompt does not fit into the model's budget.
         """
-        return self._drafts(self._prompts(evidence))
+        prompts = self._prompts(evidence)
+        return self._drafts(prompts if self.summaries else [replace(prompt, free=None) for prompt in prompts])
 
     def log_probs(self, evidence: Evidence) -> dict[str, LogProbs]:
         """The drafts' opinions alone, field -> (tickets, labels): the summary, which comes after them, is not written."""

@@ -6,7 +6,7 @@ What it gives the proposed label is the probability that the proposal is right. 
 
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +33,8 @@ class LanguageReviewer:
         key: secret of the nonces that fence a ticket in its prompt.
         options: labels offered for each field.
         exemplars: neighbours shown.
-        reasons: whether it also writes why; the shipped model does not.
+        reasons: whether its prompt asks for a line of why; the shipped model was not trained on that.
+        writes: whether that line is written; what is right is told before it.
     """
 
     model: LanguageModel
@@ -43,6 +44,7 @@ class LanguageReviewer:
     options: int = 6
     exemplars: int = 6
     reasons: bool = False
+    writes: bool = True
 
     def review(self, evidence: Evidence, triages: Sequence[Triage]) -> list[Review]:
         """One review a triage, in order.
@@ -53,7 +55,7 @@ class LanguageReviewer:
         """
         proposed = [{name: proposal.label for name, proposal in triage.proposals.items()} for triage in triages]
         asked = zip(evidence.tickets, evidence.neighbors, proposed, strict=True)
-        prompts = [self.prompt(*one) for one in asked]
+        prompts = [prompt if self.writes else replace(prompt, free=None) for prompt in (self.prompt(*one) for one in asked)]
         reviews = []
         for prompt, answer, labels in zip(prompts, self.model.answer(prompts), proposed, strict=True):
             right = {c.field: float(np.exp(answer.log_probs[c.field][c.labels.index(labels[c.field])])) for c in prompt.choices}

@@ -13,11 +13,11 @@ from observability.tracking import quiet
 
 EXPERIMENT = "tamiz"
 RUN_TAG, DECISION_TAG = "tamiz.run", "tamiz.decision"
-STAGES = ("clean", "embed", "rephrase", "retrieve", "experts", "language", "fuse", "review", "judge")
+STAGES = ("clean", "embed", "rephrase", "summarize", "retrieve", "experts", "language", "fuse", "review", "judge")
 """In the order of the pipeline; each is a ticket's share of its batch."""
 _TYPES = {"retrieve": "RETRIEVER", "embed": "EMBEDDING"}
 _NS = 1_000_000_000
-_ASKED_IN = {"rephrase": "rephrase", "critic": "review"}
+_ASKED_IN = {"rephrase": "rephrase", "summary": "summarize", "critic": "review"}
 PAGE = 200
 
 

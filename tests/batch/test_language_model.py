@@ -98,6 +98,24 @@ def test_search_in_other_words_is_journalled_and_a_fit_of_its_own(
     assert ["rephrase", "triage"] in asked
 
 
+def test_another_model_writes_the_summaries(reading: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAMIZ_LLM_SUMMARY__MODEL", "shipped")
+    refused = tamiz("run", OPEN, "--limit", "1")
+    assert refused.code == 1
+    assert "llm_summary.model" in refused.err
+    monkeypatch.setenv("TAMIZ_LLM_SUMMARY__MODEL", str(tiny_checkpoint()))
+    write_rows(tmp_path / "open.jsonl", [{k: row[k] for k in ("id", "subject", "description")} for row in rows_of(OPEN)[:3]])
+    result = tamiz("run", tmp_path / "open.jsonl", "--json")
+    assert result.code == 0, result.err
+    assert "summarize" in result.json["seconds"]
+    read = [decision.generations for decision in decisions(reading) if decision.generations]
+    assert read
+    for summary, triage in read:
+        assert (summary.task, triage.task) == ("summary", "triage")
+        assert json.loads(summary.completion).keys() == {"summary"}
+        assert json.loads(triage.completion).keys() == {*LABELS}
+
+
 def test_without_a_model_the_prompt_command_says_what_to_do(reading: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAMIZ_LLM__MODEL", "none")
     result = tamiz("prompt", "no va")

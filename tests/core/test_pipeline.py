@@ -11,7 +11,20 @@ from core.fusion import FieldFusion
 from core.pipeline import Critic
 from core.retrieval import Rephrased
 from core.ticket import CleanTicket, Evidence, Vectors
-from core.triage import Accepted, Decision, Draft, Escalated, Generation, LogProbs, Reason, Review, Suggested, Triage, Verdict
+from core.triage import (
+    Accepted,
+    Decision,
+    Draft,
+    Escalated,
+    Generation,
+    LogProbs,
+    Reason,
+    Review,
+    Suggested,
+    Summarized,
+    Triage,
+    Verdict,
+)
 from core.words import say
 from tests.core.pipeline_examples import BATCH, EXEMPLARS, FIELDS, TAXONOMY, ScriptedCritic, SilentCritic, Vote, pipeline, ticket
 
@@ -311,6 +324,29 @@ class Translator:
             Rephrased(replace(ticket, subject="", body=words), Generation("rephrase", "m", "r.v1", ticket.id, "{}", 1, 1, 1))
             for ticket, words in zip(tickets, told, strict=True)
         ]
+
+
+def backwards(ticket: CleanTicket) -> str:
+    return " ".join(reversed(ticket.text.split()))
+
+
+class Backwards:
+    """Says each ticket's words from the last to the first."""
+
+    def summarize(self, tickets: Sequence[CleanTicket]) -> list[Summarized]:
+        return [Summarized(backwards(ticket), Generation("summary", "m", "s.v1", ticket.id, "{}", 1, 1, 1)) for ticket in tickets]
+
+
+def test_a_summary_of_its_own_is_taken_and_kept_with_what_was_read() -> None:
+    written = [
+        one for one in replace(pipeline(), rephraser=Translator(), summarizer=Backwards()).decide(BATCH) if one.generations
+    ]
+    assert len(written) == 4
+    for decision in written:
+        assert [g.task for g in decision.generations][:2] == ["rephrase", "summary"]
+        triage = decision.outcome.triage
+        assert triage is not None
+        assert (triage.summary, triage.summary_from) == (backwards(decision.ticket), "model")
 
 
 def test_other_words_find_what_the_tickets_own_do_not() -> None:

@@ -9,7 +9,7 @@ import pytest
 from core.fusion import normalise
 from core.taxonomy import Rule
 from core.ticket import CleanTicket, Evidence, Exemplar, Neighbor
-from core.triage import LogProbs, Proposal, Resolution, Triage, Verdict
+from core.triage import Generation, LogProbs, Proposal, Resolution, Review, Triage, Verdict
 from core.words import REASONS, say
 from experts.critic import Logistic, StatisticalCritic, fit_logistic
 from tests.experts.expert_examples import TAXONOMY
@@ -33,6 +33,7 @@ class Case:
     doubted: bool = False
     approved: bool = True
     suspects: tuple[str, ...] = ()
+    said: str = ""
 
     def verdict(self) -> Verdict:
         near = [] if self.similarity is None else [Neighbor(Exemplar("e1", "", "", labels={"category": "Red"}), self.similarity)]
@@ -45,7 +46,8 @@ class Case:
         }
         triage = Triage("t", "", proposals, Resolution("manual"))
         fused = {"category": certain("category", "Red"), "urgency": urgency}
-        (verdict,) = self._critic().judge(seen, opinions, fused, [triage])
+        reviews = [Review({}, self.said, Generation("critic", "m", "c.v1", "", "{}", 1, 1, 1))] if self.said else []
+        (verdict,) = self._critic().judge(seen, opinions, fused, [triage], reviews)
         return verdict
 
     def _critic(self) -> StatisticalCritic:
@@ -128,3 +130,10 @@ def test_everything_that_it_says_can_be_said_in_both_languages() -> None:
         assert "{" not in english + spanish
         assert set(REASONS[reason.code]) == {"en", "es"}
     assert say(said["narrow_margin"], "es") == "category: Red y Correo son casi igual de probables"
+
+
+def test_a_language_models_words_stand_after_the_reasons() -> None:
+    words = "Los dos casos más cercanos son de Correo."
+    *usual, last = Case(said=words).verdict().reasons
+    assert tuple(usual) == Case().verdict().reasons
+    assert say(last, "es") == f"en palabras del crítico: {words}"

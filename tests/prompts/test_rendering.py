@@ -32,6 +32,7 @@ RELEASED = {
     "critic.v3": "202f726f284909b4",
     "compact.v3": "e578da64b7f78a70",
     "rephrase.v1": "13a2b35fdfdbdc00",
+    "summary.v1": "7de614a9bca42b14",
     "triage.v2": "3089ee64c426feb7",
 }
 
