@@ -31,9 +31,8 @@ if TYPE_CHECKING:
 
     from llm.author import LanguageAuthor
     from llm.base import LanguageModel
-    from llm.rephraser import LanguageRephraser
     from llm.reviewer import LanguageReviewer
-    from llm.summarizer import LanguageSummarizer
+    from llm.scribe import LanguageScribe
 
 OPENED = ("knowledge", "language_model", "language_summarizer", "language_critic")
 """The parts that something has to let go of."""
@@ -152,15 +151,15 @@ class House:
         return None if chosen.model == "llm" else make_language_model(chosen, self.home, "summary")
 
     @cached_property
-    def summarizer(self) -> "LanguageSummarizer | None":
+    def summarizer(self) -> "LanguageScribe | None":
         """That model as the pipeline asks it."""
         if self.language_summarizer is None:
             return None
-        from llm.summarizer import LanguageSummarizer
+        from llm.scribe import LanguageScribe
 
         model = _larger(self.language_summarizer, "A model that only summarises", 'llm_summary.model = "llm"')
         key, context = load_key(self.home / "redaction.key"), read_context(self.settings.llm_summary.context)
-        return LanguageSummarizer(model, self.taxonomy, key, context)
+        return LanguageScribe(model, self.taxonomy, key, context)
 
     def reviewer(self, priors: "Mapping[str, NDArray[np.float64]]", *, writes: bool = False) -> "LanguageReviewer | None":
         """The language model as a critic; `writes`: also its reasons, which a fit has no use for."""
@@ -175,15 +174,14 @@ class House:
         return LanguageReviewer(self.language_critic, self.taxonomy, *asked)
 
     @cached_property
-    def rephraser(self) -> "LanguageRephraser | None":
+    def rephraser(self) -> "LanguageScribe | None":
         """The language model as who says what to search with, where the settings want it."""
         if not self.settings.knowledge.rephrase:
             return None
-        from llm.rephraser import LanguageRephraser
 
         model = _larger(self.language_model, "Searching in other words", "knowledge.rephrase = false")
         key, context = load_key(self.home / "redaction.key"), read_context(self.settings.llm.context)
-        return LanguageRephraser(model, self.taxonomy, key, context)
+        return LanguageScribe(model, self.taxonomy, key, context)
 
     @property
     def models(self) -> str:

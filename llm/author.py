@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from core.pipeline import stacked
 from core.taxonomy import Taxonomy
 from core.ticket import CleanTicket, Evidence, Neighbor
-from core.triage import Draft, Generation, LogProbs
-from llm.base import Answer, LanguageModel
+from core.triage import Draft, LogProbs
+from llm.base import Answer, LanguageModel, generation_of
 from prompts.options import offered, told_shares, with_rules
 from prompts.prompt import Prompt
 from prompts.render import Question, Style, render
@@ -95,11 +95,7 @@ class LanguageAuthor:
             )
             for choice in prompt.choices
         }
-        read = f"{prompt.system}\n\n{prompt.user}".strip()
-        generation = Generation(
-            "triage", self.model.name, prompt.template, read, answer.completion, answer.read, answer.forced, answer.generated
-        )
-        return Draft(said, answer.text, generation)
+        return Draft(said, answer.text, generation_of("triage", self.model, prompt, answer))
 
 
 def spread(

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.triage import Generation
 from prompts.prompt import Prompt
 
 
@@ -32,6 +33,13 @@ class Answer:
     read: int
     forced: int
     generated: int
+
+
+def generation_of(task: str, model: "LanguageModel", prompt: Prompt, answer: Answer) -> Generation:
+    """What the journal keeps of an answer: every word that was read and written."""
+    read = f"{prompt.system}\n\n{prompt.user}".strip()
+    counts = (answer.read, answer.forced, answer.generated)
+    return Generation(task, model.name, prompt.template, read, answer.completion, *counts)
 
 
 class LanguageModel(Protocol):

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from core.taxonomy import Taxonomy
 from core.ticket import CleanTicket, Evidence, Neighbor
-from core.triage import Generation, Review, Triage
-from llm.base import LanguageModel
+from core.triage import Review, Triage
+from llm.base import LanguageModel, generation_of
 from prompts.options import offered, told_shares
 from prompts.prompt import FreeText, Prompt
 from prompts.render import Question, Style, render
@@ -59,10 +59,7 @@ class LanguageReviewer:
         reviews = []
         for prompt, answer, labels in zip(prompts, self.model.answer(prompts), proposed, strict=True):
             right = {c.field: float(np.exp(answer.log_probs[c.field][c.labels.index(labels[c.field])])) for c in prompt.choices}
-            read = f"{prompt.system}\n\n{prompt.user}".strip()
-            counts = (answer.read, answer.forced, answer.generated)
-            generation = Generation("critic", self.model.name, prompt.template, read, answer.completion, *counts)
-            reviews.append(Review(right, answer.text, generation))
+            reviews.append(Review(right, answer.text, generation_of("critic", self.model, prompt, answer)))
         return reviews
 
     def prompt(self, ticket: CleanTicket, neighbors: Sequence[Neighbor], proposed: Mapping[str, str]) -> Prompt:
