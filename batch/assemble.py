@@ -1,8 +1,10 @@
 """The wiring: the parts of one home, from its settings."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -107,6 +109,11 @@ class House:
         return None if self.demo else self.settings.knowledge.url or None
 
     @cached_property
+    def glossary(self) -> Mapping[str, str]:
+        """What the operator says of single labels: the language model reads it, and the label-text expert knows it."""
+        return read_glossary(self.settings.llm.glossary)
+
+    @cached_property
     def language_model(self) -> "LanguageModel | None":
         """The settings' language model, or what was promoted on top of it; loaded when first asked. None where none is set."""
         return make_language_model(self.settings.llm, self.home)
@@ -140,7 +147,7 @@ class House:
             options=chosen.options,
             exemplars=chosen.exemplars,
             context=read_context(chosen.context),
-            glossary=read_glossary(chosen.glossary),
+            glossary=self.glossary,
             summaries=self.settings.llm_summary.model == "llm",
         )
 
@@ -188,7 +195,8 @@ class House:
         """The names of all models that opinions come from, and how they are asked: a fit belongs to them."""
         asked = (self.language_model, self.language_critic)
         names = [self.embedder.name, *dict.fromkeys(model.name for model in asked if model)]
-        return " ".join([*names, *(["rephrase"] if self.settings.knowledge.rephrase else [])])
+        said = f"glossary@{sha256(json.dumps(self.glossary, sort_keys=True).encode()).hexdigest()[:12]}" if self.glossary else ""
+        return " ".join(filter(None, [*names, "rephrase" if self.settings.knowledge.rephrase else "", said]))
 
     def fitted(self, progress: Progress = silent) -> Fitted:
         """The fit of this knowledge base and taxonomy; where there is none yet, or it is stale, it is made now."""
@@ -223,6 +231,7 @@ class House:
             author=self.author,
             reviewer=self.reviewer,
             learned=self.learned,
+            glossary=self.glossary,
             progress=progress,
         )
         save_fitted(fitted, home or self.home, self.knowledge.version, self.models)

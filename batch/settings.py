@@ -80,7 +80,7 @@ class LanguageSettings(_Section):
         None, description="file with what the model should know: projects, applications, usual problems"
     )
     glossary: Annotated[Place | None, BeforeValidator(lambda given: given or None)] = Field(
-        None, description="YAML file of `label: words`: what is said of single labels in the prompt"
+        None, description="YAML file of `label: words`: the operator's own words for single labels"
     )
     url: str = Field("", description="address of an OpenAI-compatible server; empty: on this machine")
     dialect: Literal["openai", "vllm", "llamacpp", "ollama"] = Field("openai", description="openai, vllm, llamacpp or ollama")

@@ -7,6 +7,7 @@ thresholds and the critic learn from predictions as honest as those on new ticke
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,7 @@ def fit(
     author: MakeAuthor = lambda priors: None,
     reviewer: MakeReviewer = lambda priors: None,
     learned: Learned = lambda text: False,
+    glossary: Mapping[str, str] = MappingProxyType({}),
     progress: Progress = lambda stage: None,
 ) -> Fitted:
     """Fit everything on exemplars and their unit vectors (n, d).
@@ -83,7 +85,7 @@ def fit(
     `author` makes a language model's opinions from the label priors. It reads exemplars with their neighbours outside their own
     near-duplicates; where no field gives it weight, it is left out of the fit. `reviewer` makes the language model's part of
     the critic; it too is left out where it does not pay. `learned` tells the texts that either was fine-tuned on: they say
-    nothing about how good it is, and are not read.
+    nothing about how good it is, and are not read. `glossary` has the operator's own words for single labels.
 
     Raises:
         FitError: no field has enough labelled exemplars.
@@ -93,7 +95,7 @@ def fit(
     fields = fittable_fields(taxonomy, labels)
     texts = [exemplar.text for exemplar in exemplars]
     vote = NeighborVote(taxonomy, label_priors(labels, taxonomy, fields))
-    label_text = embed_labels(taxonomy, fields, encode)
+    label_text = embed_labels(taxonomy, fields, encode, glossary)
     progress("neighbours, out of fold")
     evidence = unseen_evidence(exemplars, vectors, search, k)
     fold = fold_exemplars(exemplars, fields[0], folds, seed)

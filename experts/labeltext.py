@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -18,7 +19,7 @@ SHARPNESS = 20.0
 class LabelText:
     """Cosine of a ticket's vector with each label's texts (name, synonyms, definition, one text per language), the best counting.
 
-    `texts` holds, by field, unit vectors of shape (labels, languages, d).
+    `texts` holds, by field, unit vectors of shape (labels, texts, d).
     """
 
     texts: Mapping[str, Vectors]
@@ -36,11 +37,18 @@ class LabelText:
         return normalise(SHARPNESS * best.astype(np.float64))
 
 
-def embed_labels(taxonomy: Taxonomy, fields: Sequence[str], encode: Callable[[Sequence[str]], Vectors]) -> LabelText:
-    """Embed every label's texts once. Labels with fewer languages repeat their last text."""
+def embed_labels(
+    taxonomy: Taxonomy,
+    fields: Sequence[str],
+    encode: Callable[[Sequence[str]], Vectors],
+    glossary: Mapping[str, str] = MappingProxyType({}),
+) -> LabelText:
+    """Embed every label's texts once, and what the operator's `glossary` says of it. Labels with fewer repeat their last text."""
     texts = {}
     for field in fields:
-        rows = [label.texts for label in taxonomy.fields[field].labels]
+        rows = [
+            (*label.texts, *([glossary[label.name]] if label.name in glossary else [])) for label in taxonomy.fields[field].labels
+        ]
         width = max(len(row) for row in rows)
         flat = [row[min(i, len(row) - 1)] for row in rows for i in range(width)]
         texts[field] = encode(flat).reshape(len(rows), width, -1)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from batch.assemble import open_house
+from batch.settings import load_settings
 from tests.batch.commands_examples import OPEN, RESOLVED, TAXONOMY_FILE, decisions, rows_of, tamiz, write_rows
 from tests.llm.model_examples import serving, tiny_checkpoint
 
@@ -76,6 +78,8 @@ def test_a_glossary_says_what_labels_mean(reading: Path, tmp_path: Path, monkeyp
     result = tamiz("prompt", "no va la vpn")
     assert result.code == 0, result.err
     assert "also what people call the tunnel" in result.out
+    with open_house(load_settings(None)) as house:
+        assert "glossary@" in house.models, "a fit belongs to it"
     (tmp_path / "glossary.yaml").write_text("- a list\n", encoding="utf-8")
     result = tamiz("prompt", "no va la vpn")
     assert (result.code, "glossary" in result.err) == (1, True)

@@ -63,3 +63,12 @@ def test_labels_are_embedded_one_text_a_language() -> None:
     assert asked[:2] == ["Red, network, router", "Red, wifi, conexión"]
     assert asked[-2:] == ["Alta", "Baja"]
     assert len(asked) == 2 * len(NAMES) + 2
+
+
+def test_the_operators_words_for_a_label_count() -> None:
+    fields = FieldSpec(labels=(Label(name="A", definition={"en": "mailbox"}), Label(name="B", definition={"en": "monitor"})))
+    taxonomy = Taxonomy(version="1", fields={"f": fields})
+    seen = evidence([Exemplar("a", "the tunnel to Faro", "")])
+    assert embed_labels(taxonomy, ("f",), encode).log_probs(seen)["f"][0, 1] < np.log(0.9)
+    told = embed_labels(taxonomy, ("f",), encode, {"B": "the tunnel to Faro"})
+    assert np.exp(told.log_probs(seen)["f"][0, 1]) > 0.99
