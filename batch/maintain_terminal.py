@@ -35,7 +35,7 @@ def _show(night: Night, language: str) -> None:
 
     table = Table(spoken("phase", language), spoken("took", language), spoken("found", language))
     for run in night.phases:
-        said = spoken("failed", language, why=run.error) if run.error else figures(run.figures)
+        said = spoken("failed", language, why=run.error) if run.error else figures(run.figures, language)
         table.add_row(spoken(run.phase, language), f"{run.seconds:.1f} s", console.printable(said))
     console.out().print(table)
     for one in night.paired:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from batch.files import save
 from batch.night import Night, folder_of, to_json
-from batch.night_words import spoken
+from batch.night_words import counted, spoken
 from batch.report_language import Language, Numbers
 from knowledge.archive import Entry
 
@@ -90,9 +90,9 @@ def outcome(night: Night, language: str) -> str:
     return ", ".join(f"{spoken(action, language)}: {n}" for action, n in counts.items())
 
 
-def figures(values: Mapping[str, Any]) -> str:
-    """`copies 3, closed 12`."""
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
+def figures(values: Mapping[str, Any], language: str) -> str:
+    """`copies: 3, closed: 12`."""
+    return ", ".join(f"{counted(name, language)}: {value}" for name, value in values.items())
 
 
 def drilled(drill: Mapping[str, Any], language: str) -> str:
@@ -121,7 +121,7 @@ def _told(night: Night, language: str) -> dict[str, Any]:
         "s": partial(_said, language),
         "n": Numbers("es" if language == "es" else "en"),
         "outcome": outcome(night, language),
-        "figures": figures,
+        "figures": partial(figures, language=language),
         "drilled": drilled(night.drill, language) if night.drill else "",
         "drift": drifted(night.drift, language) if night.drift else "",
         "applied": lines(night.applied),

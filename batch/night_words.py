@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from batch.closed import REFUSALS
+
 WORDS: Mapping[str, tuple[str, str]] = {  # key: (Spanish, English)
     "night_report": ("Informe de la noche", "Nightly report"),
     "dry": ("Simulación: no se cambió nada.", "Dry run: nothing was changed."),
@@ -89,6 +91,43 @@ WORDS: Mapping[str, tuple[str, str]] = {  # key: (Spanish, English)
 }
 
 
+FIGURES: Mapping[str, tuple[str, str]] = {  # what a phase counted
+    "due": ("pendientes", "due"),
+    "changed_later": ("cambiados después", "changed later"),
+    "verdicts": ("veredictos", "verdicts"),
+    "closed": ("cerrados", "closed"),
+    "refused": ("no admitidos", "not taken in"),
+    "copies": ("copias", "copies"),
+    "contradictions": ("contradicciones", "contradictions"),
+    "suspects": ("sospechosos", "suspects"),
+    "proposed": ("propuestos", "proposed"),
+    "harmful": ("dañinos", "harmful"),
+    "stale": ("anticuados", "stale"),
+    "incidents": ("incidentes", "incidents"),
+    "gaps": ("lagunas", "gaps"),
+    "thin_labels": ("etiquetas con pocos ejemplares", "thin labels"),
+    "applied": ("aplicados", "applied"),
+    "deferred": ("aplazados", "deferred"),
+    "fields": ("campos", "fields"),
+    "not_yet": ("aún no", "not yet"),
+    "look": ("mirada", "look"),
+    "alarms": ("alarmas", "alarms"),
+    "refit": ("reajustar", "refit"),
+    "file": ("fichero", "file"),
+    "new": ("nuevo", "new"),
+    "bytes": ("bytes", "bytes"),
+    "let_go": ("copias dejadas ir", "let go"),
+    "searches": ("búsquedas", "searches"),
+    "equal": ("iguales", "equal"),
+    **REFUSALS,
+}
+
+
 def spoken(key: str, language: str, **values: object) -> str:
     """A phrase of the report with its values."""
     return WORDS[key][0 if language == "es" else 1].format(**values)
+
+
+def counted(key: str, language: str) -> str:
+    """What a figure of a phase, or of the tickets that were not taken in, counts."""
+    return FIGURES[key][0 if language == "es" else 1]
