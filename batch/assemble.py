@@ -162,11 +162,8 @@ class House:
         """That model as the pipeline asks it."""
         if self.language_summarizer is None:
             return None
-        from llm.scribe import LanguageScribe
-
         model = _larger(self.language_summarizer, "A model that only summarises", 'llm_summary.model = "llm"')
-        key, context = load_key(self.home / "redaction.key"), read_context(self.settings.llm_summary.context)
-        return LanguageScribe(model, self.taxonomy, key, context)
+        return self._scribe(model, self.settings.llm_summary.context)
 
     def reviewer(self, priors: "Mapping[str, NDArray[np.float64]]", *, writes: bool = False) -> "LanguageReviewer | None":
         """The language model as a critic; `writes`: also its reasons, which a fit has no use for."""
@@ -185,10 +182,13 @@ class House:
         """The language model as who says what to search with, where the settings want it."""
         if not self.settings.knowledge.rephrase:
             return None
-
         model = _larger(self.language_model, "Searching in other words", "knowledge.rephrase = false")
-        key, context = load_key(self.home / "redaction.key"), read_context(self.settings.llm.context)
-        return LanguageScribe(model, self.taxonomy, key, context)
+        return self._scribe(model, self.settings.llm.context)
+
+    def _scribe(self, model: "LanguageModel", context: Path | None) -> "LanguageScribe":
+        from llm.scribe import LanguageScribe
+
+        return LanguageScribe(model, self.taxonomy, load_key(self.home / "redaction.key"), read_context(context))
 
     @property
     def models(self) -> str:
