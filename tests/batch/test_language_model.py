@@ -7,6 +7,7 @@ import pytest
 
 from batch.assemble import open_house
 from batch.settings import load_settings
+from core.errors import SettingsError
 from tests.batch.commands_examples import OPEN, RESOLVED, TAXONOMY_FILE, decisions, rows_of, tamiz, write_rows
 from tests.llm.model_examples import serving, tiny_checkpoint
 
@@ -118,6 +119,19 @@ def test_another_model_writes_the_summaries(reading: Path, tmp_path: Path, monke
         assert (summary.task, triage.task) == ("summary", "triage")
         assert json.loads(summary.completion).keys() == {"summary"}
         assert json.loads(triage.completion).keys() == {*LABELS}
+
+
+def test_a_critics_reasons_are_asked_for_when_it_serves_and_not_in_a_fit(reading: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAMIZ_LLM_CRITIC__REASONS", "true")
+    monkeypatch.setenv("TAMIZ_LLM_CRITIC__MODEL", "shipped")
+    with open_house(load_settings(None)) as house, pytest.raises(SettingsError, match="A critic that says why needs a larger"):
+        house.reviewer({})
+    monkeypatch.setenv("TAMIZ_LLM_CRITIC__MODEL", str(tiny_checkpoint()))
+    with open_house(load_settings(None)) as house:
+        serving, fitting = house.reviewer({}, writes=True), house.reviewer({})
+    assert serving is not None
+    assert fitting is not None
+    assert (serving.reasons, serving.writes, fitting.reasons, fitting.writes) == (True, True, True, False)
 
 
 def test_without_a_model_the_prompt_command_says_what_to_do(reading: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 from core.proposal import propose
 from core.ticket import Evidence
-from llm.reviewer import LanguageReviewer
-from tests.llm.model_examples import tiny_model
+from llm.checkpoint import Checkpoint
+from llm.local import LocalModel
+from llm.reviewer import REASON, LanguageReviewer
+from tests.llm.model_examples import tiny_checkpoint, tiny_model
 from tests.prompts.prompt_examples import NEIGHBORS, TAXONOMY, TICKET
 
 PRIORS = {field: np.full(len(TAXONOMY.labels(field)), 1.0 / len(TAXONOMY.labels(field))) for field in TAXONOMY.fields}
@@ -66,3 +68,16 @@ def test_it_is_shown_every_other_exemplar_and_so_reaches_beyond_the_authors() ->
 
 def test_a_critic_is_told_the_votes_shares_too() -> None:
     assert "<|near9|>Red" in replace(REVIEWER, exemplars=1).prompt(TICKET, NEIGHBORS, PROPOSED).user.split("<|past|>")[0]
+
+
+def test_a_larger_one_says_why_after_what_is_right_and_only_where_that_is_wanted() -> None:
+    model = LocalModel(Checkpoint(str(tiny_checkpoint())), template="triage.v2", budget=1500)
+    asked = replace(REVIEWER, model=model, reasons=True)
+    (told,), (mute,) = asked.review(EVIDENCE, [TRIAGE]), replace(asked, writes=False).review(EVIDENCE, [TRIAGE])
+    said = json.loads(told.generation.completion)
+    assert list(said) == [*PROPOSED, "reason"]
+    assert said["reason"] == told.reason
+    assert len(told.reason) <= REASON.longest
+    assert list(json.loads(mute.generation.completion)) == list(PROPOSED)
+    assert (mute.reason, mute.generation.prompt) == ("", told.generation.prompt)
+    assert mute.right == pytest.approx(told.right, abs=1e-5)
