@@ -138,7 +138,8 @@ def _alone(reviewer: "LanguageReviewer", decisions: Sequence[Decision], gold: Se
     right = np.array([_all_right(d, g) for d, g, _ in seen])
     return {
         "judged": len(seen),
-        "auroc": metrics.auroc(score, right),
+        "auroc": (area := metrics.auroc(score, right)),
+        "auroc_ci": metrics.auroc_interval(area, int(right.sum()), int((~right).sum())),
         "ece": metrics.expected_calibration_error(score, right, 15),
         "errors_caught_at": {f"{share:.2f}": metrics.errors_caught(score, right, share) for share in SHARES},
         "coverage_at_precision_.95": _coverage(score, right),

@@ -82,6 +82,17 @@ def auroc(score: Floats, positive: Bools) -> float:
     return float((ranks - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
 
 
+def auroc_interval(area: float, positives: int, negatives: int, z: float = 1.96) -> tuple[float, float]:
+    """The normal interval of an AUROC with the standard error of Hanley and McNeil, "The meaning and use of the area under a ROC
+    curve", 1982; (nan, nan) where there is only one kind."""
+    if not positives or not negatives:
+        return float("nan"), float("nan")
+    both_positive, both_negative = area / (2 - area), 2 * area**2 / (1 + area)
+    spread = area * (1 - area) + (positives - 1) * (both_positive - area**2) + (negatives - 1) * (both_negative - area**2)
+    half = z * (spread / (positives * negatives)) ** 0.5
+    return max(0.0, area - half), min(1.0, area + half)
+
+
 def errors_caught(score: Floats, correct: Bools, share: float) -> float:
     """The share of all errors that lie among the `share` lowest scores; nan where there is no error."""
     errors = int((~correct).sum())

@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 from core.metrics import (
     area_under_risk_coverage,
     auroc,
+    auroc_interval,
     clopper_pearson_lower,
     errors_caught,
     expected_calibration_error,
@@ -118,3 +119,9 @@ def test_mcnemar_by_hand() -> None:
     assert mcnemar_p(ours, theirs) == pytest.approx(2 * (10 + 1) / 2**10)
     assert mcnemar_p(theirs, ours) == mcnemar_p(ours, theirs)
     assert mcnemar_p(ours, ours) == 1.0
+
+
+def test_the_interval_of_an_auroc_is_hanley_and_mcneils() -> None:
+    low, high = auroc_interval(0.893, 51, 58)  # their example: a standard error of .032
+    assert (high - low) / 2 / 1.96 == pytest.approx(0.032, abs=0.001)
+    assert all(math.isnan(bound) for bound in auroc_interval(0.5, 0, 9))
