@@ -91,7 +91,7 @@ class Done(_Line):
     night: str
     at: AwareDatetime
     version: str
-    heard: int
+    heard: int = 0
 
 
 _line: TypeAdapter[Filed | Said | Done] = TypeAdapter(Annotated[Filed | Said | Done, Field(discriminator="kind")])
