@@ -159,7 +159,12 @@ def _server_exemplars(house: House, staged: Path) -> None:
 def _outside(house: House, staged: Path) -> dict[str, str]:
     """Copies of the files that the settings name outside the home: member -> where it lay."""
     chosen = house.settings
-    named = {"taxonomy": chosen.taxonomy, "context": chosen.llm.context, "glossary": chosen.llm.glossary}
+    named = {
+        "taxonomy": chosen.taxonomy,
+        "context": chosen.llm.context,
+        "glossary": chosen.llm.glossary,
+        "summary-context": chosen.llm_summary.context,
+    }
     copied = {}
     for setting, path in named.items():
         if path is None or not path.is_file() or path.resolve().is_relative_to(house.home.resolve()):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI, Request
 
 SHOWN = 100
-"""Entries of a kind on the page, the newest; `python -m batch maintain list --all` has every one."""
+"""Entries of a kind on the page: of those that wait the oldest, of the others the newest; `maintain list --all` has every one."""
 
 
 @dataclass(frozen=True, slots=True)

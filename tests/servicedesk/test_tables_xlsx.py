@@ -208,6 +208,10 @@ def test_an_altered_part_raises_nothing_but_an_input_error(tmp_path: Path, data:
     end = data.draw(st.integers(start, min(len(content), start + 40)))
     filler = data.draw(st.sampled_from([b"", b"9", b"<", b"-1", b"x", b'"', b"1e999", b"</c>"]))
     try:
-        read(tmp_path, with_part(WHOLE, part, content[:start] + filler + content[end:]))
+        table = read(tmp_path, with_part(WHOLE, part, content[:start] + filler + content[end:]))
     except InputError:
         return
+    numbers = [row.number for row in table.rows]
+    assert numbers == sorted(set(numbers)), "a row is read once, and in its order"
+    assert len(table.rows) + len(table.problems) <= len(table.records)
+    assert all(isinstance(value, str) for row in table.rows for value in row.values.values())
