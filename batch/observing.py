@@ -60,7 +60,7 @@ def send_traces(house: House, name: str, uri: str) -> None:
     where = uri or f"sqlite:///{house.home / 'mlflow.db'}"
     with console.progress_bar("traces", len(decided)) as advance:
         new = 0
-        for sent in trace(decided, run, where):
+        for sent in trace(decided, run, where, house.home / "mlflow-artifacts" / "traces"):
             new += sent
             advance()
     console.say(f"{new} traces sent to {where}, {len(decided) - new} were there.")

@@ -5,6 +5,7 @@ what the journal holds: cleaned and redacted.
 """
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from core.errors import ShippingError
@@ -21,8 +22,11 @@ _ASKED_IN = {"rephrase": "rephrase", "summary": "summarize", "critic": "review"}
 PAGE = 200
 
 
-def trace(decisions: Iterable[DecisionRecord], run: str, uri: str) -> Iterator[bool]:
+def trace(decisions: Iterable[DecisionRecord], run: str, uri: str, folder: Path) -> Iterator[bool]:
     """Send the decisions of one run; for each whether it was new.
+
+    A server keeps the spans where it is told to; with a database alone they go to `folder`, since MLflow would put them, and the
+    tickets' text in them, wherever the command happens to be called.
 
     Raises:
         ShippingError: MLflow can't be reached or refuses.
@@ -33,7 +37,7 @@ def trace(decisions: Iterable[DecisionRecord], run: str, uri: str) -> Iterator[b
 
     try:
         mlflow.set_tracking_uri(uri)
-        experiment = mlflow.set_experiment(EXPERIMENT).experiment_id
+        experiment = _experiment(None if uri.startswith(("http://", "https://")) else folder.resolve().as_uri())
         known = _known(experiment, run)
         for decision in decisions:
             if decision.digest not in known:
@@ -43,6 +47,14 @@ def trace(decisions: Iterable[DecisionRecord], run: str, uri: str) -> Iterator[b
     except (MlflowException, OSError) as error:
         remedy = "Check the address; what was sent stays, and the command can be run again."
         raise ShippingError(f"MLflow at {uri} does not take the traces: {error}.", remedy=remedy) from error
+
+
+def _experiment(folder: str | None) -> str:
+    import mlflow
+
+    if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+        mlflow.create_experiment(EXPERIMENT, artifact_location=folder)
+    return str(mlflow.set_experiment(EXPERIMENT).experiment_id)
 
 
 def _known(experiment: str, run: str) -> set[str]:
