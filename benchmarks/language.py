@@ -1,9 +1,10 @@
-"""What a language model reads: `python -m benchmarks.language --kb KB [--test TEST] --fields category [--limit N]`.
+"""What a language model reads: `python -m benchmarks.language --kb KB --fields category [--test TEST] [--held-out N]`.
 
 The model alone against the neighbours' vote on the same tickets with the same neighbours: a model that has not been trained
 on these labels should come near the vote with them and fall to the prior without. What it reads of them is taken apart: the
-shares of the vote that its prompt tells, and the exemplars that it shows. Without a test table the base's own exemplars are
-the tickets, drawn at random, each with its neighbours outside its own near-duplicates: more tickets than a small test has.
+shares of the vote that its prompt tells, and the exemplars that it shows. A small test can't tell three points from none, so the
+base's own exemplars may be asked too, drawn at random, each with its neighbours outside its own near-duplicates: the model has
+not seen them either. Figures are given for the test, for those, and for both together.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -23,8 +24,10 @@ from batch.commands import EVALUATION_KEY
 from batch.evaluation import Plan, read_history, read_test
 from batch.models import SHIPPED_BUDGET, SHIPPED_TEMPLATE
 from core.metrics import mcnemar_p, wilson_interval
+from core.pipeline import stacked
 from core.summary import grounded
 from core.ticket import Evidence
+from core.triage import Draft, LogProbs
 from experts.outoffold import unseen_evidence
 from intake import Intake
 from knowledge.base import KnowledgeBase, shelf_at
@@ -36,7 +39,7 @@ RETRIEVED = 30
 """Neighbours of a ticket: all of them vote, the nearest are shown to the model."""
 
 if TYPE_CHECKING:
-    from core.triage import Draft
+    from llm.author import LanguageAuthor
 
 
 def main() -> None:
@@ -45,11 +48,10 @@ def main() -> None:
     parser.add_argument("--model", default=SHIPPED, help="folder of a checkpoint; default: the one that comes with the project")
     parser.add_argument("--template", default=SHIPPED_TEMPLATE)
     parser.add_argument("--kb", type=Path, required=True)
-    parser.add_argument("--test", type=Path, help="default: the base's own exemplars")
+    parser.add_argument("--test", type=Path)
     parser.add_argument("--fields", default="category")
-    parser.add_argument(
-        "--limit", type=int, default=300, help="tickets: the first ones of the test, or exemplars drawn at random"
-    )
+    parser.add_argument("--limit", type=int, default=300, help="of the test table the first tickets")
+    parser.add_argument("--held-out", type=int, default=0, help="exemplars of the base, drawn at random")
     parser.add_argument(
         "--skip", type=int, default=0, help="of the drawn exemplars the first ones, if the model was chosen on them"
     )
@@ -57,12 +59,14 @@ def main() -> None:
     parser.add_argument("--exemplars", type=int, default=6)
     parser.add_argument("--budget", type=int, default=SHIPPED_BUDGET)
     chosen = parser.parse_args()
+    if not chosen.test and not chosen.held_out:
+        parser.error("Nothing is asked: give --test, --held-out or both.")
     with tempfile.TemporaryDirectory(prefix="tamiz-language-") as home:
         sys.stdout.write(json.dumps(measure(chosen, Path(home)), indent=1, ensure_ascii=False) + "\n")
 
 
 def measure(chosen: argparse.Namespace, home: Path) -> dict[str, Any]:
-    """Accuracy by field of vote, model, and model without exemplars; summaries; tickets a second."""
+    """For the test, the held-out exemplars and both: by field what vote, model and less of it have right, and summaries."""
     from experts.vote import NeighborVote, label_priors
     from llm.author import LanguageAuthor
     from llm.checkpoint import Checkpoint
@@ -74,46 +78,86 @@ def measure(chosen: argparse.Namespace, home: Path) -> dict[str, Any]:
     taxonomy, history, _ = read_history(plan, intake)
     shelf = shelf_at(home)
     ingest(shelf, embedder, history, source="kb")
+    groups: dict[str, _Asked] = {}
     with KnowledgeBase.open(shelf, embedder) as knowledge:
-        asked = _tested(plan, intake, embedder, knowledge) if chosen.test else _held_out(embedder, knowledge)
-    places = [i for i, one in enumerate(asked.labels) if all(one.get(field) for field in fields)]
-    if not chosen.test:
-        places = np.random.default_rng(0).permutation(places).tolist()[chosen.skip :]
-    evidence, labels = asked.only(places[: chosen.limit])
-    cleaned, vectors = evidence.tickets, evidence.vectors
+        if chosen.test:
+            groups["test"] = _tested(plan, intake, embedder, knowledge).first(chosen.limit, fields)
+        if chosen.held_out:
+            drawn = _held_out(embedder, knowledge).drawn(fields)
+            groups["held_out"] = drawn.only(range(len(drawn.labels))[chosen.skip :][: chosen.held_out])
+    evidence = _joined([one.evidence for one in groups.values()])
     priors = label_priors([e.labels for e in history], taxonomy, fields)
     model = LocalModel(Checkpoint(base_source(chosen.model)), template=chosen.template, budget=chosen.budget)
     author = LanguageAuthor(model, taxonomy, priors, EVALUATION_KEY, options=chosen.options, exemplars=chosen.exemplars)
-    author.draft(Evidence(cleaned[:2], vectors[:2], evidence.neighbors[:2]))
+    author.draft(_at(evidence, range(2)))
     start = time.perf_counter()
     drafts = author.draft(evidence)
     spent = time.perf_counter() - start
-    shown = Evidence(cleaned, vectors, [near[: chosen.exemplars] for near in evidence.neighbors])
-    nothing = Evidence(cleaned, vectors, [[] for _ in cleaned])
-    less = {
+    said = _said(author, evidence, NeighborVote(taxonomy, priors).log_probs(evidence), drafts, priors)
+    taken = np.array([grounded(d.summary, t.text) for d, t in zip(drafts, evidence.tickets, strict=True)])
+    labels = [one for group in groups.values() for one in group.labels]
+    gold = {f: np.array([taxonomy.labels(f).index(taxonomy.canonical(f, one[f])) for one in labels]) for f in fields}
+    result: dict[str, Any] = {"model": model.name, "tickets_per_s": len(labels) / spent}
+    for name, part in _parts({name: len(group.labels) for name, group in groups.items()}):
+        result[name] = {"n": len(taken[part]), "summaries_grounded": float(taken[part].mean())}
+        result[name] |= {f: _compared({k: v[f][part] for k, v in said.items()}, gold[f][part]) for f in fields}
+    return result
+
+
+def _said(
+    author: "LanguageAuthor",
+    evidence: Evidence,
+    vote: Mapping[str, LogProbs],
+    drafts: Sequence[Draft],
+    priors: Mapping[str, Any],
+) -> dict[str, Mapping[str, LogProbs]]:
+    """Who -> field -> log-probabilities, shape (tickets, labels): the vote, the model, the model with less to read, the prior."""
+    shown = replace(evidence, neighbors=[near[: author.exemplars] for near in evidence.neighbors])
+    nothing = replace(evidence, neighbors=[[] for _ in evidence.tickets])
+    return {
+        "vote": vote,
+        "model": stacked(drafts),
         "model_without_shares": author.log_probs(shown),
         "model_with_shares_only": replace(author, exemplars=0).log_probs(evidence),
         "model_without_exemplars": author.log_probs(nothing),
+        "prior": {field: np.tile(np.log(prior), (len(evidence.tickets), 1)) for field, prior in priors.items()},
     }
-    vote = NeighborVote(taxonomy, priors).log_probs(evidence)
-    result: dict[str, Any] = {"n": len(cleaned), "model": model.name, "tickets_per_s": len(cleaned) / spent}
-    for field in fields:
-        names = taxonomy.labels(field)
-        gold = np.array([names.index(taxonomy.canonical(field, one[field])) for one in labels])
-        said = {
-            "vote": vote[field],
-            "model": _stack(drafts, field),
-            **{name: log_p[field] for name, log_p in less.items()},
-            "prior": np.tile(np.log(priors[field]), (len(gold), 1)),
-        }
-        picked = {name: log_p.argmax(axis=1) for name, log_p in said.items()}
-        result[field] = {name: _score(labels == gold) for name, labels in picked.items()}
-        result[field]["as_the_vote"] = float((picked["model"] == picked["vote"]).mean())
-        result[field]["model_less_vote"] = _difference(picked["model"] == gold, picked["vote"] == gold)
-        result[field]["p_against_vote"] = mcnemar_p(picked["model"] == gold, picked["vote"] == gold)
-    result["summaries_grounded"] = float(np.mean([grounded(d.summary, t.text) for d, t in zip(drafts, cleaned, strict=True)]))
-    result["summaries"] = [d.summary for d in drafts[:5]]
-    return result
+
+
+def _compared(said: Mapping[str, LogProbs], gold: Any) -> dict[str, Any]:  # noqa: ANN401 - an array of label numbers
+    picked = {name: log_p.argmax(axis=1) for name, log_p in said.items()}
+    hits = {name: labels == gold for name, labels in picked.items()}
+    return {
+        **{name: _score(hit) for name, hit in hits.items()},
+        "as_the_vote": float((picked["model"] == picked["vote"]).mean()),
+        "model_less_vote": _difference(hits["model"], hits["vote"]),
+        "p_against_vote": mcnemar_p(hits["model"], hits["vote"]),
+    }
+
+
+def _parts(sizes: Mapping[str, int]) -> Iterator[tuple[str, slice]]:
+    """Where each group's tickets are among all, and all of them where there are two groups."""
+    start = 0
+    for name, size in sizes.items():
+        yield name, slice(start, start + size)
+        start += size
+    if len(sizes) > 1:
+        yield "together", slice(0, start)
+
+
+def _at(evidence: Evidence, places: Sequence[int]) -> Evidence:
+    """Of the tickets at these places."""
+    return Evidence(
+        [evidence.tickets[i] for i in places], evidence.vectors[list(places)], [evidence.neighbors[i] for i in places]
+    )
+
+
+def _joined(parts: Sequence[Evidence]) -> Evidence:
+    return Evidence(
+        [ticket for part in parts for ticket in part.tickets],
+        np.concatenate([part.vectors for part in parts]),
+        [near for part in parts for near in part.neighbors],
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +167,20 @@ class _Asked:
     evidence: Evidence
     labels: Sequence[Mapping[str, str]]
 
-    def only(self, places: Sequence[int]) -> tuple[Evidence, list[Mapping[str, str]]]:
+    def only(self, places: Sequence[int]) -> "_Asked":
         """Those at these places."""
-        whole = self.evidence
-        part = Evidence([whole.tickets[i] for i in places], whole.vectors[places], [whole.neighbors[i] for i in places])
-        return part, [self.labels[i] for i in places]
+        return _Asked(_at(self.evidence, places), [self.labels[i] for i in places])
+
+    def first(self, count: int, fields: Sequence[str]) -> "_Asked":
+        """The first ones that have all these fields."""
+        return self.only(self._places(fields)[:count])
+
+    def drawn(self, fields: Sequence[str]) -> "_Asked":
+        """Those that have all these fields, in a random order that is always the same."""
+        return self.only(np.random.default_rng(0).permutation(self._places(fields)).tolist())
+
+    def _places(self, fields: Sequence[str]) -> list[int]:
+        return [i for i, one in enumerate(self.labels) if all(one.get(field) for field in fields)]
 
 
 def _tested(plan: Plan, intake: Intake, embedder: Embedder, knowledge: KnowledgeBase) -> _Asked:
@@ -153,10 +206,6 @@ def _difference(ours: Any, theirs: Any) -> str:  # noqa: ANN401 - arrays of trut
     each = ours.astype(float) - theirs.astype(float)
     half = 1.96 * each.std() / len(each) ** 0.5
     return f"{each.mean():+.3f} ({each.mean() - half:+.3f} to {each.mean() + half:+.3f})"
-
-
-def _stack(drafts: "list[Draft]", field: str) -> Any:  # noqa: ANN401 - an array (tickets, labels)
-    return np.stack([draft.log_probs[field] for draft in drafts])
 
 
 def _score(hits: Any) -> str:  # noqa: ANN401 - an array of truth values
