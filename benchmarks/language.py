@@ -83,8 +83,10 @@ def measure(chosen: argparse.Namespace, home: Path) -> dict[str, Any]:
         if chosen.test:
             groups["test"] = _tested(plan, intake, embedder, knowledge).first(chosen.limit, fields)
         if chosen.held_out:
-            drawn = _held_out(embedder, knowledge).drawn(fields)
-            groups["held_out"] = drawn.only(range(len(drawn.labels))[chosen.skip :][: chosen.held_out])
+            groups["held_out"] = _held_out(embedder, knowledge).drawn(chosen.skip, chosen.held_out, fields)
+    for name, group in groups.items():
+        if not group.labels:
+            raise SystemExit(f"No {name} tickets are left that have {chosen.fields}: check --fields, --limit and --skip.")
     evidence = _joined([one.evidence for one in groups.values()])
     priors = label_priors([e.labels for e in history], taxonomy, fields)
     model = LocalModel(Checkpoint(base_source(chosen.model)), template=chosen.template, budget=chosen.budget)
@@ -175,9 +177,9 @@ class _Asked:
         """The first ones that have all these fields."""
         return self.only(self._places(fields)[:count])
 
-    def drawn(self, fields: Sequence[str]) -> "_Asked":
-        """Those that have all these fields, in a random order that is always the same."""
-        return self.only(np.random.default_rng(0).permutation(self._places(fields)).tolist())
+    def drawn(self, skip: int, count: int, fields: Sequence[str]) -> "_Asked":
+        """Of those that have all these fields, in a random order that is always the same, so many after the first `skip`."""
+        return self.only(np.random.default_rng(0).permutation(self._places(fields)).tolist()[skip:][:count])
 
     def _places(self, fields: Sequence[str]) -> list[int]:
         return [i for i, one in enumerate(self.labels) if all(one.get(field) for field in fields)]

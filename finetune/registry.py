@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from core.errors import SettingsError, StorageError
 from observability.masking import mask_text
-from observability.tracking import quiet
+from observability.tracking import experiment, quiet
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -76,7 +76,8 @@ class Registry:
         """
         with self._errors():
             client = self._client
-            run = client.create_run(self._experiment(), run_name=folder.parent.name, tags=dict(tags)).info.run_id
+            place = experiment(client, self.model, self.home / "mlflow-artifacts" / self.task)
+            run = client.create_run(place, run_name=folder.parent.name, tags=dict(tags)).info.run_id
             self._measured(run, params, log)
             client.log_artifacts(run, str(folder), ADAPTER)
             for file in files:
@@ -88,14 +89,6 @@ class Registry:
             made = client.create_model_version(self.model, source, run, tags=dict(tags))
             client.set_registered_model_alias(self.model, "challenger", made.version)
         return Version(str(made.version), run, dict(tags))
-
-    def _experiment(self) -> str:
-        found = self._client.get_experiment_by_name(self.model)
-        if found is not None:
-            return str(found.experiment_id)
-        served = self.tracking.startswith(("http://", "https://"))  # a server has a place of its own
-        artifacts = None if served else (self.home.resolve() / "mlflow-artifacts" / self.task).as_uri()
-        return str(self._client.create_experiment(self.model, artifact_location=artifacts))
 
     def _measured(self, run: str, params: Mapping[str, object], log: Sequence[Mapping[str, float]]) -> None:
         from mlflow.entities import Metric, Param

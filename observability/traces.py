@@ -10,7 +10,7 @@ from typing import Any
 
 from core.errors import ShippingError
 from observability.records import DecisionRecord, Generated
-from observability.tracking import quiet
+from observability.tracking import experiment, quiet
 
 EXPERIMENT = "tamiz"
 RUN_TAG, DECISION_TAG = "tamiz.run", "tamiz.decision"
@@ -25,8 +25,7 @@ PAGE = 200
 def trace(decisions: Iterable[DecisionRecord], run: str, uri: str, folder: Path) -> Iterator[bool]:
     """Send the decisions of one run; for each whether it was new.
 
-    A server keeps the spans where it is told to; with a database alone they go to `folder`, since MLflow would put them, and the
-    tickets' text in them, wherever the command happens to be called.
+    With a database and no server the spans go to `folder`.
 
     Raises:
         ShippingError: MLflow can't be reached or refuses.
@@ -37,24 +36,16 @@ def trace(decisions: Iterable[DecisionRecord], run: str, uri: str, folder: Path)
 
     try:
         mlflow.set_tracking_uri(uri)
-        experiment = _experiment(None if uri.startswith(("http://", "https://")) else folder.resolve().as_uri())
-        known = _known(experiment, run)
+        place = experiment(mlflow.MlflowClient(), EXPERIMENT, folder)
+        known = _known(place, run)
         for decision in decisions:
             if decision.digest not in known:
-                _send(decision, run, experiment)
+                _send(decision, run, place)
             yield decision.digest not in known
         mlflow.flush_trace_async_logging()
     except (MlflowException, OSError) as error:
         remedy = "Check the address; what was sent stays, and the command can be run again."
         raise ShippingError(f"MLflow at {uri} does not take the traces: {error}.", remedy=remedy) from error
-
-
-def _experiment(folder: str | None) -> str:
-    import mlflow
-
-    if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-        mlflow.create_experiment(EXPERIMENT, artifact_location=folder)
-    return str(mlflow.set_experiment(EXPERIMENT).experiment_id)
 
 
 def _known(experiment: str, run: str) -> set[str]:

@@ -37,8 +37,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     kb, test = _table(folder / "kb.csv", range(3)), _table(folder / "test.csv", range(3, 4))
     with pytest.MonkeyPatch.context() as patch:
         lines: list[str] = []
-        patch.setattr(sys, "argv", ["language", "--kb", str(kb), "--test", str(test), "--limit", "5"])
-        patch.setattr(sys, "argv", [*sys.argv, "--held-out", "100", "--skip", "10"])
+        patch.setattr(sys, "argv", f"language --kb {kb} --test {test} --limit 5 --held-out 100 --skip 10".split())
         patch.setattr(sys.stdout, "write", lines.append)
         language.main()
     result: dict[str, Any] = json.loads("".join(lines))
@@ -64,3 +63,10 @@ def test_nothing_asked_is_an_error(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         language.main()
     assert ended.value.code == 2
     assert "give --test, --held-out or both" in capsys.readouterr().err
+
+
+def test_no_tickets_left_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    kb = _table(tmp_path / "kb.csv", range(2))
+    monkeypatch.setattr(sys, "argv", f"language --kb {kb} --held-out 5 --skip 24".split())
+    with pytest.raises(SystemExit, match="No held_out tickets are left"):
+        language.main()
