@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from backup.placing import finish_restore
 from batch.corrected import Corrections
-from batch.models import SHIPPED_TEMPLATE, make_embedder, make_language_model
+from batch.models import COMPACT_TEMPLATES, make_embedder, make_language_model
 from batch.operator_files import read_context, read_glossary, read_taxonomy
 from batch.settings import Settings
 from core.errors import FitError, SettingsError
@@ -326,7 +326,7 @@ def make_pipeline(
 
 def _larger(model: "LanguageModel | None", what: str, otherwise: str) -> "LanguageModel":
     """The model, unless it is the shipped one or its like: they were not trained on this."""
-    if model is None or model.template == SHIPPED_TEMPLATE:
+    if model is None or model.template in COMPACT_TEMPLATES:
         raise SettingsError(
             f"{what} needs a larger language model than the shipped one.",
             remedy=f"Name one in tamiz.toml, or set {otherwise} there.",

@@ -71,7 +71,7 @@ class LanguageSettings(_Section):
     precision: Literal["auto", "fp32", "bf16", "nf4"] = Field(
         "auto", description="fp32, bf16, nf4 (4 bit, bitsandbytes), or auto: bf16 where the processor has it"
     )
-    template: str = Field("triage.v2", description="triage.v2, or compact.v3 for models trained on it, as the shipped one is")
+    template: str = Field("triage.v2", description="triage.v2, or compact.v4 for the shipped model and its like")
     budget: int = Field(1500, ge=200, description="tokens of a prompt; at most 620 for the shipped model")
     batch_size: int = Field(16, ge=1, description="prompts read at a time")
     options: int = Field(6, ge=2, le=60, description="labels offered for each field")

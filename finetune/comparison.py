@@ -41,7 +41,7 @@ def require_same_prompts(checkpoint: Checkpoint, template: str, card: Card, less
     if not fits:
         raise InputError(
             f"{checkpoint.name} reads {template}, and the data were rendered with {card.template} for {card.base_name}.",
-            remedy="Make data with `--base` of the same family; across families use `python -m batch evaluate`.",
+            remedy=f"Make data with `--template {template}` and a base of its family, or use `python -m batch evaluate`.",
         )
 
 

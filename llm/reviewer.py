@@ -19,7 +19,7 @@ from prompts.options import offered, told_shares
 from prompts.prompt import FreeText, Prompt
 from prompts.render import Question, Style, render
 
-TEMPLATES = {"compact.v3": "compact-critic.v4", "triage.v2": "critic.v3"}
+TEMPLATES = {"compact.v3": "compact-critic.v4", "compact.v4": "compact-critic.v4", "triage.v2": "critic.v3"}
 """The critic's template for a model of each triage template. A model that was trained as a critic names the critic's itself."""
 REASON = FreeText("reason", 120)
 

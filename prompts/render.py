@@ -11,7 +11,7 @@ from core.errors import SettingsError
 from core.taxonomy import Rule, Taxonomy
 from core.text import without_keys
 from core.ticket import CleanTicket, Neighbor
-from prompts.options import Field, fields_of
+from prompts.options import Field, fields_of, firmer
 from prompts.prompt import Choice, FreeText, Prompt
 
 if TYPE_CHECKING:
@@ -124,6 +124,7 @@ def _texts(question: Question, style: Style, plan: _Plan) -> tuple[str, str]:
 
 
 def _choice(one: Field, *, definitions: bool) -> dict[str, object]:
+    firm = firmer([o.share or 0.0 for o in one.options])
     options = [
         {
             "alias": o.alias,
@@ -131,8 +132,9 @@ def _choice(one: Field, *, definitions: bool) -> dict[str, object]:
             "definition": harmless(o.definition) if definitions else "",
             "share": None if o.share is None else f"{o.share:.0%}",
             "tenth": None if o.share is None else tenth(o.share),
+            "firm": None if o.share is None else tenth(leaned),
         }
-        for o in one.options
+        for o, leaned in zip(one.options, firm, strict=True)
     ]
     return {"field": harmless(one.field), "options": options}
 

@@ -9,6 +9,7 @@ import pytest
 
 from batch.assemble import House, open_house
 from batch.cli import main as batch
+from batch.models import SHIPPED_TEMPLATE
 from batch.settings import load_settings
 from core.ticket import Exemplar
 from experts.artifacts import current_fit
@@ -133,7 +134,7 @@ def test_a_full_round(home: Path, data: Path, tmp_path: Path) -> None:
         assert forced.code == 0, forced.err
     champion = read_champion(home)
     assert champion is not None
-    assert (champion.version, champion.template, champion.budget) == ("2", "compact.v3", 500)
+    assert (champion.version, champion.template, champion.budget) == ("2", SHIPPED_TEMPLATE, 500)
     model = LocalModel(champion.checkpoint(home), template=champion.template, budget=champion.budget)
     (answer,) = model.answer([read_lessons(data, "test")[0].prompt(free=True)])
     assert set(answer.labels) == {"category", "urgency"}
@@ -159,7 +160,7 @@ def test_a_full_round(home: Path, data: Path, tmp_path: Path) -> None:
 @contextmanager
 def reading(**more: str) -> Iterator[None]:
     """The tiny base in the settings, as whoever promotes an adapter of it has it."""
-    chosen = {"TAMIZ_LLM__MODEL": str(tiny_checkpoint()), "TAMIZ_LLM__TEMPLATE": "compact.v3", "TAMIZ_LLM__BUDGET": "500"}
+    chosen = {"TAMIZ_LLM__MODEL": str(tiny_checkpoint()), "TAMIZ_LLM__TEMPLATE": SHIPPED_TEMPLATE, "TAMIZ_LLM__BUDGET": "500"}
     with pytest.MonkeyPatch.context() as settings:
         settings.setattr("experts.fit.READ_BY_AUTHOR", 24)
         for name, value in {**chosen, **more}.items():
@@ -205,8 +206,8 @@ def test_a_champion_is_exported_merged_and_as_an_adapter(home: Path, data: Path)
     assert champion is not None
     asked = [one.prompt(free=False) for one in read_lessons(data, "test")]
     assert tune("export", "--to", home.parent / "merged").code == 0
-    merged = LocalModel(Checkpoint(str(home.parent / "merged")), template="compact.v3", budget=500).answer(asked)
-    adapted = LocalModel(champion.checkpoint(home), template="compact.v3", budget=500).answer(asked)
+    merged = LocalModel(Checkpoint(str(home.parent / "merged")), template=SHIPPED_TEMPLATE, budget=500).answer(asked)
+    adapted = LocalModel(champion.checkpoint(home), template=SHIPPED_TEMPLATE, budget=500).answer(asked)
     for one, two in zip(merged, adapted, strict=True):
         assert abs(one.log_probs["category"] - two.log_probs["category"]).max() < 1e-3
     done = tune("export", "--to", home.parent / "adapter", "--adapter")

@@ -202,5 +202,6 @@ def test_an_adapter_is_not_loaded_on_another_base(registry: Registry, adapters: 
 def test_a_model_of_other_prompts_is_not_compared() -> None:
     checkpoint = Checkpoint(str(BASE))
     require_same_prompts(checkpoint, "compact.v3", card(), TEST)
-    with pytest.raises(InputError, match=r"reads triage\.v2"):
+    with pytest.raises(InputError, match=r"reads triage\.v2") as refused:
         require_same_prompts(checkpoint, "triage.v2", card(), TEST)
+    assert "--template triage.v2" in refused.value.remedy

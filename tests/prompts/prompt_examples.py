@@ -39,6 +39,7 @@ OFFERS = {field: TAXONOMY.labels(field) for field in TAXONOMY.fields}
 SHARES = {"category": {"Accesos": 0.25, "Red": 0.75, "Correo": 0.0}, "urgency": {"Alta": 0.52, "Baja": 0.48}}
 QUESTION = Question(TICKET, NEIGHBORS, TAXONOMY, OFFERS, "k3f9", shares=SHARES)
 COMPACT = Style("compact.v3", tuple(f"<|{i}|>" for i in range(128)), 400, lambda text: len(text.split()))
+SERVED = replace(COMPACT, template="compact.v4")
 CHAT = Style("triage.v2", tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), 600, lambda text: len(text.split()))
 COMPACT_CRITIC, CHAT_CRITIC = replace(COMPACT, template="compact-critic.v4"), replace(CHAT, template="critic.v3")
 JUDGED = replace(QUESTION, proposal={"category": "Red", "urgency": "Baja"}, free=None)

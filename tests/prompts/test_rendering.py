@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import SettingsError
 from core.taxonomy import FieldSpec, Label, Rule, Taxonomy
-from prompts.options import offered, told_shares, vote_shares, with_rules
+from prompts.options import firmer, offered, told_shares, vote_shares, with_rules
 from prompts.prompt import Choice, allowed, skeleton
 from prompts.render import TEMPLATES, Style, answer_text, harmless, render, tenth
 from tests.prompts.prompt_examples import (
@@ -22,6 +22,7 @@ from tests.prompts.prompt_examples import (
     NEIGHBORS,
     OFFERS,
     QUESTION,
+    SERVED,
     TAXONOMY,
     about,
 )
@@ -31,13 +32,14 @@ RELEASED = {
     "compact-critic.v4": "b131b3d91992def3",
     "critic.v3": "202f726f284909b4",
     "compact.v3": "e578da64b7f78a70",
+    "compact.v4": "12812b2ecbb4c9cf",
     "rephrase.v1": "13a2b35fdfdbdc00",
     "summary.v1": "7de614a9bca42b14",
     "triage.v2": "3089ee64c426feb7",
 }
 
 
-@pytest.mark.parametrize("style", [COMPACT, CHAT], ids=lambda style: style.template)
+@pytest.mark.parametrize("style", [COMPACT, SERVED, CHAT], ids=lambda style: style.template)
 def test_a_whole_prompt_is_as_it_was(style: Style) -> None:
     prompt = render(replace(QUESTION, context="Proyecto Faro: migración de la VPN."), style)
     golden = (GOLDEN / f"{style.template}.txt").read_text(encoding="utf-8")
@@ -104,6 +106,19 @@ def test_shares_of_the_vote_are_told_where_there_are_any() -> None:
     assert "<|4|>VPN" in render(QUESTION, COMPACT).user
     assert "B = Red (75% of similar past tickets): Conectividad" in render(QUESTION, CHAT).user
     assert "<|option|><|1|>Red: Conectividad" in render(replace(QUESTION, shares={}), COMPACT).user
+
+
+def test_the_shipped_model_is_told_firmer_shares() -> None:
+    assert "<|1|><|near9|>Red: Conectividad" in render(QUESTION, SERVED).user
+    assert "<|near" not in render(replace(QUESTION, shares={}, neighbors=()), SERVED).user
+
+
+@pytest.mark.parametrize("shares", [[0.5, 0.3, 0.2], [0.1, 0.1], [0.0, 0.0], [1.0], [0.34, 0.35]])
+def test_firmer_shares_keep_their_order_and_their_sum(shares: list[float]) -> None:
+    firm = firmer(shares)
+    assert sum(firm) == pytest.approx(sum(shares))
+    assert np.argsort(firm, kind="stable").tolist() == np.argsort(shares, kind="stable").tolist()
+    assert max(firm) - min(firm) >= max(shares) - min(shares) - 1e-12
 
 
 def test_a_prompt_reads_the_same_in_every_home() -> None:
