@@ -193,10 +193,13 @@ class House:
     @property
     def models(self) -> str:
         """The names of all models that opinions come from, and how they are asked: a fit belongs to them."""
-        asked = (self.language_model, self.language_critic)
-        names = [self.embedder.name, *dict.fromkeys(model.name for model in asked if model)]
-        said = f"glossary@{sha256(json.dumps(self.glossary, sort_keys=True).encode()).hexdigest()[:12]}" if self.glossary else ""
-        return " ".join(filter(None, [*names, "rephrase" if self.settings.knowledge.rephrase else "", said]))
+        chosen = self.settings
+        asked = ((self.language_model, chosen.llm), (self.language_critic, chosen.llm_critic))
+        names = [f"{model.name} {model.template} {model.budget}/{how.options}/{how.exemplars}" for model, how in asked if model]
+        words = {"glossary": self.glossary, "context": read_context(chosen.llm.context) if self.language_model else ""}
+        said = [f"{name}@{_digest(text)}" for name, text in words.items() if text]
+        rephrased = ["rephrase"] if chosen.knowledge.rephrase else []
+        return " ".join([self.embedder.name, *dict.fromkeys(names), *rephrased, *said])
 
     def fitted(self, progress: Progress = silent) -> Fitted:
         """The fit of this knowledge base and taxonomy; where there is none yet, or it is stale, it is made now."""
@@ -286,6 +289,10 @@ class House:
             fit=about["version"] if about else "",
             language_model=self.language_model.name if self.language_model else "",
         )
+
+
+def _digest(said: object) -> str:
+    return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def make_pipeline(

@@ -63,6 +63,41 @@ def test_a_fit_without_the_model_is_not_used_with_it(reading: Path, monkeypatch:
     assert tiny_checkpoint().name not in without["embedder"]
 
 
+def test_a_fit_belongs_to_the_prompts_it_was_made_with(reading: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from experts.artifacts import current_fit
+
+    assert tamiz("fit").code == 0
+    made = current_fit(reading)
+    with open_house(load_settings(None)) as house:
+        house.fitted()
+    assert current_fit(reading) == made, "the same prompts need no other fit"
+    monkeypatch.setenv("TAMIZ_LLM__TEMPLATE", "compact.v4")
+    with open_house(load_settings(None)) as house:
+        house.fitted()
+    again = current_fit(reading)
+    assert made is not None
+    assert again is not None
+    assert again["version"] != made["version"]
+    assert "compact.v4" in again["embedder"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("OPTIONS", "4"), ("EXEMPLARS", "3"), ("BUDGET", "400"), ("CONTEXT", "context.txt")]
+)
+def test_a_model_that_is_asked_otherwise_needs_another_fit(
+    reading: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str, value: str
+) -> None:
+    (tmp_path / "context.txt").write_text("Proyecto Faro: cambio de la VPN a Atlas.", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with open_house(load_settings(None)) as house:
+        before = house.models
+    with open_house(load_settings(None)) as house:
+        assert house.models == before
+    monkeypatch.setenv(f"TAMIZ_LLM__{setting}", value)
+    with open_house(load_settings(None)) as house:
+        assert house.models != before
+
+
 def test_context_enters_the_prompt_and_an_answer_is_shown_on_demand(reading: Path, tmp_path: Path) -> None:
     (tmp_path / "context.txt").write_text("Proyecto Faro: cambio de la VPN a Atlas.", encoding="utf-8")
     result = tamiz("prompt", "no va la vpn", "--answer", "--context", tmp_path / "context.txt")
