@@ -103,6 +103,11 @@ def measure(chosen: argparse.Namespace, home: Path) -> dict[str, Any]:
     for name, part in _parts({name: len(group.labels) for name, group in groups.items()}):
         result[name] = {"n": len(taken[part]), "summaries_grounded": float(taken[part].mean())}
         result[name] |= {f: _compared({k: v[f][part] for k, v in said.items()}, gold[f][part]) for f in fields}
+        if len(fields) > 1:
+            ours, theirs = (
+                np.mean([said[who][f][part].argmax(axis=1) == gold[f][part] for f in fields], axis=0) for who in ("model", "vote")
+            )
+            result[name]["all_fields"] = {"model_less_vote": _difference(ours, theirs)}
     return result
 
 
@@ -204,7 +209,7 @@ def _search(knowledge: KnowledgeBase, tickets: Any, vectors: Any, k: int, exclud
 
 
 def _difference(ours: Any, theirs: Any) -> str:  # noqa: ANN401 - arrays of truth values
-    """Of paired hits, with the normal interval of 95 %."""
+    """Of paired hits, or of each ticket's share of them, with the normal interval of 95 %."""
     each = ours.astype(float) - theirs.astype(float)
     half = 1.96 * each.std() / len(each) ** 0.5
     return f"{each.mean():+.3f} ({each.mean() - half:+.3f} to {each.mean() + half:+.3f})"

@@ -20,13 +20,13 @@ PHRASES = ("no funciona el {} de la planta {}", "the {} on floor {} is broken ag
 
 def _table(file: Path, numbers: range) -> Path:
     rows = [
-        (f"{label}-{word}-{number}", PHRASES[number % 3].format(word, 7 * number + 1), label)
+        (f"{label}-{word}-{number}", PHRASES[number % 3].format(word, 7 * number + 1), label, f"phrase {number % 3}")
         for number in numbers
         for label, words in WORDS.items()
         for word in words
     ]
     with file.open("w", encoding="utf-8", newline="") as table:
-        csv.writer(table).writerows([("id", "description", "category"), *rows])
+        csv.writer(table).writerows([("id", "description", "category", "kind"), *rows])
     return file
 
 
@@ -37,7 +37,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     kb, test = _table(folder / "kb.csv", range(3)), _table(folder / "test.csv", range(3, 4))
     with pytest.MonkeyPatch.context() as patch:
         lines: list[str] = []
-        patch.setattr(sys, "argv", f"language --kb {kb} --test {test} --limit 5 --held-out 100 --skip 10".split())
+        asked = f"--kb {kb} --test {test} --fields category,kind --limit 5 --held-out 100 --skip 10"
+        patch.setattr(sys, "argv", ["language", *asked.split()])
         patch.setattr(sys.stdout, "write", lines.append)
         language.main()
     result: dict[str, Any] = json.loads("".join(lines))
@@ -55,6 +56,12 @@ def test_what_is_right_of_both_is_the_sum(told: dict[str, Any], who: str) -> Non
     assert right["together"] == right["test"] + right["held_out"]
     low, high = wilson_interval(right["together"], 31)
     assert told["together"]["category"][who] == f"{right['together'] / 31:.3f} ({low:.3f}-{high:.3f})"
+
+
+@pytest.mark.parametrize("part", ["test", "held_out", "together"])
+def test_all_fields_together_are_their_mean(told: dict[str, Any], part: str) -> None:
+    by_field = [float(told[part][field]["model_less_vote"].split()[0]) for field in ("category", "kind")]
+    assert float(told[part]["all_fields"]["model_less_vote"].split()[0]) == pytest.approx(sum(by_field) / 2, abs=1.1e-3)
 
 
 def test_nothing_asked_is_an_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
