@@ -102,6 +102,11 @@ def errors_caught(score: Floats, correct: Bools, share: float) -> float:
     return float((~correct[reviewed]).sum()) / errors
 
 
+def exceeds_standard_error(gains: Floats) -> bool:
+    """Whether the mean of paired gains (n,) is more than one standard error over 0 (the rule of Breiman et al., 1984)."""
+    return len(gains) > 1 and bool(gains.mean() > gains.std(ddof=1) / len(gains) ** 0.5)
+
+
 def mcnemar_p(ours: Bools, theirs: Bools) -> float:
     """Exact two-sided McNemar test on paired correctness: the binomial probability of the discordant pairs."""
     from scipy.stats import binomtest

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.errors import FitError
 from core.fusion import FieldFusion, fit_fusion
 from core.gate import Threshold, fit_threshold
+from core.metrics import exceeds_standard_error
 from core.pipeline import Expert, Reviewer, fuse
 from core.proposal import propose
 from core.retrieval import Search
@@ -57,8 +58,6 @@ READ_BY_AUTHOR = 600
 """Exemplars that a language model reads for the fit."""
 LEAST_FRESH = 200
 """With fewer exemplars that it was not fine-tuned on, a language model can't be weighed and has no say in the fusion."""
-LEAST_SAY = 0.02
-"""A weight under this is none."""
 SUSPECT = 0.05
 """An exemplar whose own label is less likely than this, judged by all the others, is suspect."""
 
@@ -83,7 +82,7 @@ def fit(
     """Fit everything on exemplars and their unit vectors (n, d).
 
     `author` makes a language model's opinions from the label priors. It reads exemplars with their neighbours outside their own
-    near-duplicates; where no field gives it weight, it is left out of the fit. `reviewer` makes the language model's part of
+    near-duplicates; where that does not pay, it is left out of the fit. `reviewer` makes the language model's part of
     the critic; it too is left out where it does not pay. `learned` tells the texts that either was fine-tuned on: they say
     nothing about how good it is, and are not read. `glossary` has the operator's own words for single labels.
 
@@ -114,7 +113,8 @@ def fit(
         progress("language model, out of fold")
         oof = _read(taxonomy, fields, oof, labels, reader, _sample(oof, exemplars, learned, seed))
     progress("weights, calibration, thresholds, critic")
-    fusion, fused, triages = _cross_fit(taxonomy, fields, oof, labels)
+    fusion, fused = _final_fusion(taxonomy, fields, oof, labels), _cross_fused(taxonomy, fields, oof, labels)
+    triages = propose(taxonomy, oof.evidence, fused)
     right = _correctness(triages, [labels[i] for i in oof.rows], fields)
     critic = _fit_critic(taxonomy, fields, oof, fused, triages, right, _suspects(taxonomy, exemplars, oof, fused))
     if (second := reviewer(vote.priors)) is not None:
@@ -156,16 +156,27 @@ def _read(
     reader: Expert,
     rows: NDArray[np.intp],
 ) -> OutOfFold:
-    """With the language model's opinions of `rows`, or unchanged where there are none or no field gives them weight."""
+    """With the language model's opinions of `rows`, or unchanged where there are none or they do not pay.
+
+    Only those rows are left then to fit everything else on. So what is compared, on the same rows and cross-fitted, is the fusion
+    with it fitted on them and the fusion without it fitted on all.
+    """
     if not len(rows):
         return oof
     read = with_author(oof, reader, rows)
-    return read if _heard(_cross_fit(taxonomy, fields, read, labels)[0], reader.name) else oof
+    without = _losses(taxonomy, fields, oof, labels)[rows]
+    return read if exceeds_standard_error(without - _losses(taxonomy, fields, read, labels)) else oof
 
 
-def _heard(fusion: Mapping[str, FieldFusion], name: str) -> bool:
-    """Whether an expert has a say in any field."""
-    return any(pool.weights.get(name, 0.0) >= LEAST_SAY for pool in fusion.values())
+def _losses(
+    taxonomy: Taxonomy, fields: Sequence[str], oof: OutOfFold, labels: Sequence[Mapping[str, str]]
+) -> NDArray[np.float64]:
+    """Log loss in nats of each row, shape (rows,), summed over the fields that it has a label of."""
+    fused, total = _cross_fused(taxonomy, fields, oof, labels), np.zeros(len(oof.rows))
+    for field, log_p in fused.items():
+        gold = _gold(taxonomy, field, [labels[i] for i in oof.rows])
+        total -= np.where(gold >= 0, log_p[np.arange(len(gold)), gold], 0.0)
+    return total
 
 
 def known_labels(taxonomy: Taxonomy, exemplars: Sequence[Exemplar]) -> list[dict[str, str]]:
@@ -187,10 +198,10 @@ def fittable_fields(taxonomy: Taxonomy, labels: Sequence[Mapping[str, str]]) -> 
     return fields
 
 
-def _cross_fit(
+def _cross_fused(
     taxonomy: Taxonomy, fields: Sequence[str], oof: OutOfFold, labels: Sequence[Mapping[str, str]]
-) -> tuple[dict[str, FieldFusion], dict[str, LogProbs], list[Triage]]:
-    """The final weights of each field, the cross-fitted fused predictions, and the triages they lead to."""
+) -> dict[str, LogProbs]:
+    """Fused predictions of each field, those of a fold with weights that were fitted on the others."""
     gold = {f: _gold(taxonomy, f, [labels[i] for i in oof.rows]) for f in fields}
     fused = {f: np.empty((len(oof.rows), len(taxonomy.labels(f)))) for f in fields}
     for number in np.unique(oof.folds):
@@ -199,8 +210,15 @@ def _cross_fit(
         heard = {name: {f: p[held] for f, p in said.items()} for name, said in oof.opinions.items()}
         for field, log_p in fuse(others, heard).items():
             fused[field][held] = log_p
-    fusion = {f: _fit_field(oof, f, gold[f], np.ones(len(oof.rows), dtype=bool)) for f in fields}
-    return fusion, fused, propose(taxonomy, oof.evidence, fused)
+    return fused
+
+
+def _final_fusion(
+    taxonomy: Taxonomy, fields: Sequence[str], oof: OutOfFold, labels: Sequence[Mapping[str, str]]
+) -> dict[str, FieldFusion]:
+    """The weights of each field, fitted on all rows."""
+    gold = {f: _gold(taxonomy, f, [labels[i] for i in oof.rows]) for f in fields}
+    return {f: _fit_field(oof, f, gold[f], np.ones(len(oof.rows), dtype=bool)) for f in fields}
 
 
 def _fit_field(oof: OutOfFold, field: str, gold: NDArray[np.intp], among: NDArray[np.bool_]) -> FieldFusion:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from core.metrics import Floats
+from core.metrics import Floats, exceeds_standard_error
 from core.pipeline import Reviewer
 from core.triage import LogProbs, Review, Triage
 from experts.critic import (
@@ -72,7 +72,7 @@ def _joint(p: Floats, reviews: Sequence[Review], field: str, right: Floats, fold
     gain = (
         _losses(cross_fitted(both[:, :1], right, folds), right)[known] - _losses(cross_fitted(both, right, folds), right)[known]
     )
-    if len(gain) < 2 or not gain.mean() > gain.std(ddof=1) / np.sqrt(len(gain)):
+    if not exceeds_standard_error(gain):
         return None
     return fit_logistic(both[known], right[known] == 1.0)
 

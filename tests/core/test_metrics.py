@@ -13,6 +13,7 @@ from core.metrics import (
     auroc_interval,
     clopper_pearson_lower,
     errors_caught,
+    exceeds_standard_error,
     expected_calibration_error,
     macro_f1,
     mcnemar_p,
@@ -125,3 +126,20 @@ def test_the_interval_of_an_auroc_is_hanley_and_mcneils() -> None:
     low, high = auroc_interval(0.893, 51, 58)  # their example: a standard error of .032
     assert (high - low) / 2 / 1.96 == pytest.approx(0.032, abs=0.001)
     assert all(math.isnan(bound) for bound in auroc_interval(0.5, 0, 9))
+
+
+@pytest.mark.parametrize(
+    ("gains", "exceeds"),
+    # mean .5 with standard errors of .5, .29 and 1.5; gains without spread; too few to tell
+    [
+        ([0.0, 1.0], False),
+        ([0.0, 1.0, 0.0, 1.0], True),
+        ([-1.0, 2.0], False),
+        ([1.0, 1.0], True),
+        ([0.0, 0.0], False),
+        ([1.0], False),
+        ([], False),
+    ],
+)
+def test_a_gain_counts_from_one_standard_error_on(gains: list[float], exceeds: bool) -> None:
+    assert exceeds_standard_error(np.array(gains)) == exceeds

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pytest
 
 from core.ticket import Evidence, Exemplar
 from core.triage import LogProbs
 from experts.fit import fit
 from experts.fitted import Fitted
+from experts.vote import NeighborVote
 from tests.experts.expert_examples import TAXONOMY, ExactSearch, encode, past
 
 LABELS = TAXONOMY.labels("category")
@@ -33,6 +35,14 @@ class Parrot:
             row[LABELS.index(known) if known else rng.integers(len(LABELS))] = 0.9
         nothing = np.log(np.full((len(said), len(URGENCIES)), 1.0 / len(URGENCIES)))
         return {"category": np.log(said / said.sum(axis=1, keepdims=True)), "urgency": nothing}
+
+
+class Echo(NeighborVote):
+    """Says what the vote says, under the language model's name."""
+
+    @property
+    def name(self) -> str:
+        return "language"
 
 
 def weight(parrot: Parrot, learned: Mapping[str, str]) -> tuple[float, Fitted]:
@@ -64,3 +74,21 @@ def test_a_near_duplicate_of_what_it_learned_is_not_new_to_it() -> None:
     twins = {e.text for e in KNOWN if e.duplicate_group and e.duplicate_group == KNOWN[0].duplicate_group}
     weight(parrot, parrot.taught)
     assert not set(parrot.asked) & (twins | set(parrot.taught))
+
+
+@pytest.mark.parametrize(("taught", "heard"), [(0, False), (250, True)])
+def test_it_is_heard_where_that_pays_and_else_all_is_fitted_on_everything(
+    monkeypatch: pytest.MonkeyPatch, taught: int, heard: bool
+) -> None:
+    monkeypatch.setattr("experts.fit.READ_BY_AUTHOR", 200)
+    share, fitted = weight(Parrot(KNOWN[:taught]), {})
+    assert (share > 0.0) == heard
+    assert len(fitted.held_out["category"].right) == (200 if heard else len(KNOWN))
+
+
+def test_what_repeats_the_vote_costs_more_exemplars_than_it_is_worth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experts.fit.READ_BY_AUTHOR", 60)
+    texts = [e.text for e in KNOWN]
+    fitted = fit(TAXONOMY, KNOWN, encode(texts), ExactSearch(KNOWN), encode, author=lambda priors: Echo(TAXONOMY, priors))
+    assert {pool.weights.get("language", 0.0) for pool in fitted.fusion.values()} == {0.0}
+    assert len(fitted.held_out["category"].right) == len(KNOWN)
